@@ -1,0 +1,133 @@
+# Flotilla's workshop. `make` lists every target; CONTRIBUTING.md tells how they fit together.
+# Tools are pinned in internal/tools/go.mod and the Kubernetes binaries in test/kube/go.mod:
+# nothing is installed, everything is built once and kept in the caches of the user.
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+VERSION ?= $(shell git describe --tags --match 'v*' --dirty 2>/dev/null || echo v0.0.0-dev)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
+LDFLAGS := -s -w -X github.com/flotilla-dev/flotilla/internal/version.Version=$(VERSION) \
+           -X github.com/flotilla-dev/flotilla/internal/version.Commit=$(COMMIT)
+
+TOOL           := go tool -modfile=internal/tools/go.mod
+CONTROLLER_GEN := $(TOOL) controller-gen
+GOLANGCI_LINT  := $(TOOL) golangci-lint
+
+# The state folder, member count, managers and nodes of the fleet that `make fleet` starts.
+FLEET    ?= .fleet
+MEMBERS  ?= 3
+MANAGERS ?= 2
+NODES    ?= 10
+
+# More flags for every go test, for example: make test-unit GOTESTFLAGS='-race -run Webster'.
+GOTESTFLAGS ?=
+# Packages that start control planes, and so run apart and one after the other.
+FLEET_PACKAGES := /test/(fleet|integration|e2e|chaos|performance)(/|$$)
+FLEET_TEST     := go test -v -p 1 -count=1
+
+##@ General
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Build
+
+.PHONY: build
+build: ## Build bin/flotilla and the kubectl plugin beside it
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/flotilla .
+	ln -sf flotilla bin/kubectl-flotilla
+
+.PHONY: generate
+generate: generate-code generate-crds generate-rbac ## Regenerate every checked-in generated file
+
+.PHONY: generate-code
+generate-code: ## Regenerate the deep copy functions of api/
+	$(CONTROLLER_GEN) object paths=./api/...
+
+.PHONY: generate-crds
+generate-crds: ## Regenerate config/crd/bases from api/
+	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
+
+.PHONY: generate-rbac
+generate-rbac: ## Regenerate config/rbac/role.yaml from the markers in the code
+	$(CONTROLLER_GEN) rbac:roleName=flotilla-manager paths=./controllers/... paths=./internal/... output:rbac:dir=config/rbac
+
+.PHONY: clean
+clean: ## Remove build output (the caches of Go and of the Kubernetes binaries stay)
+	rm -rf bin coverage.out
+
+##@ Check
+
+.PHONY: fmt
+fmt: ## Format the code and group the imports
+	$(GOLANGCI_LINT) fmt
+
+.PHONY: vet
+vet: ## Run go vet
+	go vet ./...
+
+.PHONY: lint
+lint: ## Run golangci-lint: layers, budgets, errors, documentation
+	$(GOLANGCI_LINT) run ./...
+
+.PHONY: check-format
+check-format: ## Fail when a file is not gofmt-ed
+	@files=$$(git ls-files -co --exclude-standard '*.go' | xargs -r ls 2>/dev/null | xargs -r gofmt -l); \
+		test -z "$$files" || { echo "not formatted, run make fmt:" $$files; exit 1; }
+
+.PHONY: check-repository
+check-repository: ## Check licences, file budgets, package documents and PROJECT
+	go test -count=1 ./test/repository
+
+.PHONY: verify
+verify: check-format generate vet check-repository lint ## Regenerate, run every check and require a clean work tree
+	@changed=$$(git status --porcelain); \
+		test -z "$$changed" || { echo "stale generated files or uncommitted work:"; echo "$$changed"; exit 1; }
+
+##@ Test
+
+.PHONY: test
+test: test-unit test-integration test-e2e ## Run all tests: unit, integration, end to end
+
+.PHONY: test-unit
+test-unit: ## Run the tests that need nothing but Go
+	go test $(GOTESTFLAGS) $$(go list ./... | grep -vE '$(FLEET_PACKAGES)')
+
+.PHONY: test-integration
+test-integration: kube ## Run the tests against real control planes, stage by stage
+	$(FLEET_TEST) -timeout 20m $(GOTESTFLAGS) ./test/fleet/... ./test/integration/...
+
+.PHONY: test-e2e
+test-e2e: kube ## Run the tests of the whole product on a fleet of its own
+	$(FLEET_TEST) -timeout 20m $(GOTESTFLAGS) ./test/e2e/...
+
+##@ Run
+
+.PHONY: kube
+kube: ## Build the pinned Kubernetes binaries, once per user
+	go run ./test/fleet build
+
+.PHONY: fleet
+fleet: ## Start a host and MEMBERS=3 clusters as local processes in FLEET=.fleet
+	go run ./test/fleet up --dir $(FLEET) --members $(MEMBERS) --nodes $(NODES) --managers $(MANAGERS)
+
+.PHONY: fleet-down
+fleet-down: ## Stop the fleet in FLEET=.fleet
+	go run ./test/fleet down --dir $(FLEET)
+
+.PHONY: demo
+demo: ## Watch an application spread over three clusters (ONCE=1: tear down at the end)
+	go run ./test/demo $(if $(ONCE),--once)
+
+.PHONY: demo-down
+demo-down: ## Stop the demo
+	go run ./test/demo --down
+
+.PHONY: install
+install: ## Install Flotilla in the cluster of the current kubeconfig context
+	kubectl apply --server-side -k config/default
