@@ -1,0 +1,478 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// BindingSpec is the decision about one template. The comment of each field names its only writer.
+type BindingSpec struct {
+	// resource is the template. Written by propagation.
+	Resource ObjectReference `json:"resource"`
+
+	// policy is the policy that governs the template. Written by propagation.
+	// +optional
+	Policy *PolicyReference `json:"policy,omitempty"`
+
+	// replicas that the template asks for; absent for kinds without replicas. Written by propagation.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Replicas *int32 `json:"replicas,omitempty"`
+
+	// replicaRequirements is what one replica needs. Written by propagation.
+	// +optional
+	ReplicaRequirements *ReplicaRequirements `json:"replicaRequirements,omitempty"`
+
+	// components are the parts of a workload with several pod templates. Written by propagation. Not yet
+	// honoured.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	Components []Component `json:"components,omitempty"`
+
+	// placement is the policy's placement. Written by propagation.
+	// +optional
+	Placement *Placement `json:"placement,omitempty"`
+
+	// clusters is where the template goes, and with how many replicas. Written by scheduling.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=1024
+	Clusters []TargetCluster `json:"clusters,omitempty"`
+
+	// gracefulEvictionTasks ask the scheduler to leave clusters. Written by eviction. Not yet honoured.
+	// +optional
+	// +listType=map
+	// +listMapKey=fromCluster
+	// +kubebuilder:validation:MaxItems=1024
+	GracefulEvictionTasks []GracefulEvictionTask `json:"gracefulEvictionTasks,omitempty"`
+
+	// requiredBy lists the bindings whose templates need this one. Written by dependencies. Not yet
+	// honoured.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=1024
+	RequiredBy []BindingSnapshot `json:"requiredBy,omitempty"`
+
+	// propagateDeps is the policy's propagateDeps. Written by propagation. Not yet honoured.
+	// +optional
+	PropagateDeps bool `json:"propagateDeps,omitempty"`
+
+	// schedulerName is the policy's schedulerName. Written by propagation.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	SchedulerName string `json:"schedulerName,omitempty"`
+
+	// failover is the policy's failover. Written by propagation. Not yet honoured.
+	// +optional
+	Failover *FailoverBehavior `json:"failover,omitempty"`
+
+	// conflictResolution is the policy's conflictResolution. Written by propagation.
+	// +optional
+	ConflictResolution ConflictResolution `json:"conflictResolution,omitempty"`
+
+	// rescheduleTriggeredAt asks for a fresh decision. Written by rebalance. Not yet honoured.
+	// +optional
+	RescheduleTriggeredAt *metav1.Time `json:"rescheduleTriggeredAt,omitempty"`
+
+	// suspension is the policy's suspension. Written by propagation, its field scheduling by others. Not
+	// yet honoured.
+	// +optional
+	Suspension *BindingSuspension `json:"suspension,omitempty"`
+
+	// preserveResourcesOnDeletion is the policy's preserveResourcesOnDeletion. Written by propagation.
+	// +optional
+	PreserveResourcesOnDeletion *bool `json:"preserveResourcesOnDeletion,omitempty"`
+
+	// schedulePriority orders scheduling. Written by propagation. Not yet honoured.
+	// +optional
+	SchedulePriority *BindingPriority `json:"schedulePriority,omitempty"`
+
+	// workloadAffinityGroups are the template's groups for workload affinity. Written by propagation. Not
+	// yet honoured.
+	// +optional
+	WorkloadAffinityGroups *WorkloadAffinityGroups `json:"workloadAffinityGroups,omitempty"`
+}
+
+// PolicyReference names the policy that governs a template.
+type PolicyReference struct {
+	// kind is PropagationPolicy or ClusterPropagationPolicy.
+	// +kubebuilder:validation:Enum=PropagationPolicy;ClusterPropagationPolicy
+	Kind string `json:"kind"`
+
+	// namespace of the policy; empty for a ClusterPropagationPolicy.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// name of the policy.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+
+	// reason says why this policy governs the template and no other.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Reason string `json:"reason,omitempty"`
+}
+
+// ReplicaRequirements is what one replica needs from a cluster.
+type ReplicaRequirements struct {
+	// nodeClaim is what the replica asks of its node.
+	// +optional
+	NodeClaim *NodeClaim `json:"nodeClaim,omitempty"`
+
+	// resourceRequest is the sum of the replica's resource requests.
+	// +optional
+	ResourceRequest corev1.ResourceList `json:"resourceRequest,omitempty"`
+
+	// namespace of the replica.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// priorityClassName of the replica.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	PriorityClassName string `json:"priorityClassName,omitempty"`
+}
+
+// NodeClaim is what a replica asks of its node.
+type NodeClaim struct {
+	// hardNodeAffinity is the required node affinity.
+	// +optional
+	HardNodeAffinity *corev1.NodeSelector `json:"hardNodeAffinity,omitempty"`
+
+	// nodeSelector are the labels that the node must have.
+	// +optional
+	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+
+	// tolerations of the replica.
+	// +optional
+	// +listType=atomic
+	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
+}
+
+// Component is one part of a workload with several pod templates.
+type Component struct {
+	// name of the part.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	Name string `json:"name"`
+
+	// replicas of the part.
+	// +kubebuilder:validation:Minimum=0
+	Replicas int32 `json:"replicas"`
+
+	// replicaRequirements is what one replica of the part needs.
+	// +optional
+	ReplicaRequirements *ReplicaRequirements `json:"replicaRequirements,omitempty"`
+}
+
+// TargetCluster is one cluster of a decision.
+type TargetCluster struct {
+	// name of the cluster.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=48
+	Name string `json:"name"`
+
+	// replicas for this cluster; absent for kinds without replicas.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Replicas *int32 `json:"replicas,omitempty"`
+
+	// components are the replicas of each part, for workloads with several pod templates.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	Components []TargetComponent `json:"components,omitempty"`
+}
+
+// TargetComponent is the share of one part that a cluster gets.
+type TargetComponent struct {
+	// name of the part.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	Name string `json:"name"`
+
+	// replicas of the part in this cluster.
+	// +kubebuilder:validation:Minimum=0
+	Replicas int32 `json:"replicas"`
+}
+
+// GracefulEvictionTask asks the scheduler to leave a cluster.
+//
+// +kubebuilder:validation:XValidation:rule="!(has(self.gracePeriodSeconds) && has(self.suppressDeletion))",message="gracePeriodSeconds and suppressDeletion exclude each other: remove one of them"
+type GracefulEvictionTask struct {
+	// fromCluster is the cluster to leave.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=48
+	FromCluster string `json:"fromCluster"`
+
+	// purgeMode says when the old copy goes.
+	// +optional
+	PurgeMode PurgeMode `json:"purgeMode,omitempty"`
+
+	// replicas that the cluster held when the task was made.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Replicas *int32 `json:"replicas,omitempty"`
+
+	// reason in CamelCase.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$`
+	Reason string `json:"reason"`
+
+	// message for people.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+
+	// producer is the controller that asks.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Producer string `json:"producer"`
+
+	// gracePeriodSeconds bounds the wait for a healthy replacement.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	GracePeriodSeconds *int32 `json:"gracePeriodSeconds,omitempty"`
+
+	// suppressDeletion true keeps the old copy until it is set to false.
+	// +optional
+	SuppressDeletion *bool `json:"suppressDeletion,omitempty"`
+
+	// preservedLabelState are labels that the replacement gets.
+	// +optional
+	PreservedLabelState map[string]string `json:"preservedLabelState,omitempty"`
+
+	// creationTimestamp is when the task was made.
+	// +optional
+	CreationTimestamp *metav1.Time `json:"creationTimestamp,omitempty"`
+
+	// clustersBeforeFailover are the clusters that held the template when the task was made.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=1024
+	// +kubebuilder:validation:items:MaxLength=48
+	ClustersBeforeFailover []string `json:"clustersBeforeFailover,omitempty"`
+}
+
+// BindingSnapshot is what one binding looked like to another.
+type BindingSnapshot struct {
+	// namespace of the binding.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// name of the binding.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+
+	// clusters of the binding.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=1024
+	Clusters []TargetCluster `json:"clusters,omitempty"`
+}
+
+// BindingSuspension stops parts of the pipeline for one binding.
+type BindingSuspension struct {
+	Suspension `json:",inline"`
+
+	// scheduling true stops new decisions. Set by controllers outside of Flotilla, such as a queue.
+	// +optional
+	Scheduling *bool `json:"scheduling,omitempty"`
+}
+
+// BindingPriority orders scheduling.
+type BindingPriority struct {
+	// priority: the higher, the sooner.
+	// +optional
+	Priority int32 `json:"priority,omitempty"`
+}
+
+// WorkloadAffinityGroups are a template's groups for workload affinity, as "key=value".
+type WorkloadAffinityGroups struct {
+	// affinityGroup stays together.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	AffinityGroup string `json:"affinityGroup,omitempty"`
+
+	// antiAffinityGroup stays apart.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	AntiAffinityGroup string `json:"antiAffinityGroup,omitempty"`
+}
+
+// Health is what the interpreter makes of a member's object.
+// +kubebuilder:validation:Enum=Healthy;Unhealthy;Unknown
+type Health string
+
+// The healths.
+const (
+	// Healthy: the object does what it should.
+	Healthy Health = "Healthy"
+	// Unhealthy: the object does not, or not yet, do what it should.
+	Unhealthy Health = "Unhealthy"
+	// HealthUnknown: the member has not told.
+	HealthUnknown Health = "Unknown"
+)
+
+// BindingStatus is what became of a decision. Scheduling owns lastScheduledTime, the scheduler's fields
+// and the condition Scheduled; aggregation owns aggregatedStatus, summary and the conditions Applied and
+// Healthy; propagation owns the condition TemplateOnly.
+type BindingStatus struct {
+	// schedulerObservedGeneration is the generation of the binding that the last decision was made for.
+	// +optional
+	SchedulerObservedGeneration int64 `json:"schedulerObservedGeneration,omitempty"`
+
+	// schedulerObservedAffinityName is the affinity group that the last decision used.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	SchedulerObservedAffinityName string `json:"schedulerObservedAffinityName,omitempty"`
+
+	// lastScheduledTime is when spec.clusters was last decided anew.
+	// +optional
+	LastScheduledTime *metav1.Time `json:"lastScheduledTime,omitempty"`
+
+	// summary counts, for people.
+	// +optional
+	Summary *BindingSummary `json:"summary,omitempty"`
+
+	// aggregatedStatus is what each member reports.
+	// +optional
+	// +listType=map
+	// +listMapKey=clusterName
+	// +kubebuilder:validation:MaxItems=1024
+	AggregatedStatus []AggregatedStatusItem `json:"aggregatedStatus,omitempty"`
+
+	// conditions: Scheduled, Applied, Healthy, TemplateOnly.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// BindingSummary counts clusters for the columns of kubectl get.
+type BindingSummary struct {
+	// applied is how many of the target clusters hold the current manifest, such as "3/3".
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	Applied string `json:"applied,omitempty"`
+
+	// healthy is how many of the target clusters report a healthy object, such as "3/3".
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	Healthy string `json:"healthy,omitempty"`
+}
+
+// AggregatedStatusItem is what one member reports.
+type AggregatedStatusItem struct {
+	// clusterName is the member.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=48
+	ClusterName string `json:"clusterName"`
+
+	// applied is true when the member holds the current manifest.
+	// +optional
+	Applied bool `json:"applied,omitempty"`
+
+	// reason says in one word why it is applied or not.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Reason string `json:"reason,omitempty"`
+
+	// appliedMessage says why the manifest is not applied.
+	// +optional
+	// +kubebuilder:validation:MaxLength=4096
+	AppliedMessage string `json:"appliedMessage,omitempty"`
+
+	// health is what the interpreter makes of the member's object.
+	// +optional
+	Health Health `json:"health,omitempty"`
+
+	// status is the status of the member's object.
+	// +optional
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +kubebuilder:validation:Schemaless
+	Status *runtime.RawExtension `json:"status,omitempty"`
+}
+
+// ResourceBinding is the decision about one namespaced template, and what became of it.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=rb,categories={flotilla}
+// +kubebuilder:printcolumn:name="Kind",type=string,JSONPath=`.spec.resource.kind`
+// +kubebuilder:printcolumn:name="Template",type=string,JSONPath=`.spec.resource.name`
+// +kubebuilder:printcolumn:name="Scheduled",type=string,JSONPath=`.status.conditions[?(@.type=="Scheduled")].reason`
+// +kubebuilder:printcolumn:name="Applied",type=string,JSONPath=`.status.summary.applied`
+// +kubebuilder:printcolumn:name="Healthy",type=string,JSONPath=`.status.summary.healthy`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Applied")].reason`
+// +kubebuilder:printcolumn:name="Policy",type=string,JSONPath=`.spec.policy.name`,priority=1
+// +kubebuilder:printcolumn:name="Clusters",type=string,JSONPath=`.spec.clusters[*].name`,priority=1
+// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Applied")].message`,priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type ResourceBinding struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is the decision.
+	Spec BindingSpec `json:"spec"`
+
+	// status is what became of it.
+	// +optional
+	Status BindingStatus `json:"status,omitempty"`
+}
+
+// ResourceBindingList is a list of ResourceBindings.
+//
+// +kubebuilder:object:root=true
+type ResourceBindingList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []ResourceBinding `json:"items"`
+}
+
+// ClusterResourceBinding is the decision about one cluster-scoped template, and what became of it.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=crb,categories={flotilla},scope=Cluster
+// +kubebuilder:printcolumn:name="Kind",type=string,JSONPath=`.spec.resource.kind`
+// +kubebuilder:printcolumn:name="Template",type=string,JSONPath=`.spec.resource.name`
+// +kubebuilder:printcolumn:name="Scheduled",type=string,JSONPath=`.status.conditions[?(@.type=="Scheduled")].reason`
+// +kubebuilder:printcolumn:name="Applied",type=string,JSONPath=`.status.summary.applied`
+// +kubebuilder:printcolumn:name="Healthy",type=string,JSONPath=`.status.summary.healthy`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Applied")].reason`
+// +kubebuilder:printcolumn:name="Policy",type=string,JSONPath=`.spec.policy.name`,priority=1
+// +kubebuilder:printcolumn:name="Clusters",type=string,JSONPath=`.spec.clusters[*].name`,priority=1
+// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Applied")].message`,priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type ClusterResourceBinding struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is the decision.
+	Spec BindingSpec `json:"spec"`
+
+	// status is what became of it.
+	// +optional
+	Status BindingStatus `json:"status,omitempty"`
+}
+
+// ClusterResourceBindingList is a list of ClusterResourceBindings.
+//
+// +kubebuilder:object:root=true
+type ClusterResourceBindingList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []ClusterResourceBinding `json:"items"`
+}

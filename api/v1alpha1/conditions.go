@@ -1,0 +1,152 @@
+package v1alpha1
+
+// Condition types. Each is written by exactly one controller.
+const (
+	// ConditionReady on a Cluster: the member answers and its credentials work (cluster controller).
+	// On a policy: the kinds that it selects are watched (propagation).
+	ConditionReady = "Ready"
+	// ConditionAPIsComplete on a Cluster: every API group of the member could be listed (cluster controller).
+	ConditionAPIsComplete = "APIsComplete"
+	// ConditionFieldsHonored on a policy or Cluster: every field that is set has an effect in this version.
+	ConditionFieldsHonored = "FieldsHonored"
+	// ConditionScheduled on a binding: a decision was made and it holds (scheduling).
+	ConditionScheduled = "Scheduled"
+	// ConditionApplied on a binding: every target cluster holds the current manifest (aggregation).
+	ConditionApplied = "Applied"
+	// ConditionHealthy on a binding: every target cluster reports a healthy object (aggregation).
+	ConditionHealthy = "Healthy"
+	// ConditionTemplateOnly on a binding: the template lies in a template namespace, so that it does not
+	// run on the host (propagation).
+	ConditionTemplateOnly = "TemplateOnly"
+)
+
+// Reasons of a Cluster's condition Ready.
+const (
+	// ReasonClusterReady: the member answered and is healthy.
+	ReasonClusterReady = "ClusterReady"
+	// ReasonClusterNotReady: the member answered and says that it is not healthy.
+	ReasonClusterNotReady = "ClusterNotReady"
+	// ReasonClusterNotReachable: the member did not answer.
+	ReasonClusterNotReachable = "ClusterNotReachable"
+	// ReasonProbing: the member has not been probed yet.
+	ReasonProbing = "Probing"
+	// ReasonCredentialsMissing: the credentials Secret does not exist, or lacks the keys.
+	ReasonCredentialsMissing = "CredentialsMissing"
+	// ReasonCredentialsInvalid: the credentials Secret cannot be understood.
+	ReasonCredentialsInvalid = "CredentialsInvalid"
+	// ReasonUnauthorized: the member refused the credentials.
+	ReasonUnauthorized = "Unauthorized"
+	// ReasonForbidden: the credentials lack rights that Flotilla needs.
+	ReasonForbidden = "Forbidden"
+	// ReasonCertificateInvalid: the member's certificate does not check against the CA bundle, or ended.
+	ReasonCertificateInvalid = "CertificateInvalid"
+	// ReasonEndpointMissing: neither spec.apiEndpoint nor a kubeconfig names the member's API server.
+	ReasonEndpointMissing = "EndpointMissing"
+	// ReasonAlreadyJoined: another Cluster is the same member.
+	ReasonAlreadyJoined = "AlreadyJoined"
+	// ReasonIsHost: the member is the host itself.
+	ReasonIsHost = "IsHost"
+	// ReasonIDChanged: the API server that answers is not the cluster that joined.
+	ReasonIDChanged = "IDChanged"
+	// ReasonSyncModeNotSupported: the Cluster's syncMode has no effect in this version.
+	ReasonSyncModeNotSupported = "SyncModeNotSupported"
+	// ReasonRemoving: the Cluster is being deleted and what Flotilla put into the member is being removed.
+	ReasonRemoving = "Removing"
+)
+
+// Reasons of the condition APIsComplete.
+const (
+	// ReasonDiscovered: every API group could be listed.
+	ReasonDiscovered = "Discovered"
+	// ReasonPartlyDiscovered: some API groups could not be listed; what was known of them is kept.
+	ReasonPartlyDiscovered = "PartlyDiscovered"
+)
+
+// Reasons of the condition FieldsHonored.
+const (
+	// ReasonAllHonored: every field that is set has an effect.
+	ReasonAllHonored = "AllHonored"
+	// ReasonNotYetHonored: the message names fields that are set and have no effect in this version.
+	ReasonNotYetHonored = "NotYetHonored"
+)
+
+// Reasons of a policy's condition Ready.
+const (
+	// ReasonWatching: every selected kind is watched.
+	ReasonWatching = "Watching"
+	// ReasonKindNotFound: the host does not know a selected kind.
+	ReasonKindNotFound = "KindNotFound"
+	// ReasonWatchForbidden: the manager may not read a selected kind.
+	ReasonWatchForbidden = "WatchForbidden"
+	// ReasonWatchStarting: a selected kind's watch has not synced yet.
+	ReasonWatchStarting = "WatchStarting"
+	// ReasonNamespaceMismatch: a selector of a PropagationPolicy names another namespace, or a selected
+	// kind has no namespace.
+	ReasonNamespaceMismatch = "NamespaceMismatch"
+	// ReasonInvalidSelector: a label selector cannot be parsed.
+	ReasonInvalidSelector = "InvalidSelector"
+)
+
+// Reasons of the condition Scheduled.
+const (
+	// ReasonScheduled: the decision holds.
+	ReasonScheduled = "Success"
+	// ReasonNoClusterFit: no cluster passes the filters; the old placement stays.
+	ReasonNoClusterFit = "NoClusterFit"
+	// ReasonNoWeightMatches: no cluster that passes the filters has a weight; the old placement stays.
+	ReasonNoWeightMatches = "NoWeightMatches"
+	// ReasonUnschedulable: the clusters have no room for all replicas.
+	ReasonUnschedulable = "Unschedulable"
+	// ReasonNotSupported: the placement uses a field that has no effect in this version and without which
+	// no decision can be made; the old placement stays.
+	ReasonNotSupported = "NotSupported"
+	// ReasonInvalidPlacement: the placement cannot be understood; the old placement stays.
+	ReasonInvalidPlacement = "InvalidPlacement"
+)
+
+// Reasons of the condition Applied, and of each member's entry in aggregatedStatus.
+const (
+	// ReasonApplied: the current manifest is in place.
+	ReasonApplied = "Applied"
+	// ReasonApplying: the current manifest is on its way.
+	ReasonApplying = "Applying"
+	// ReasonNotScheduled: there is no target cluster.
+	ReasonNotScheduled = "NotScheduled"
+	// ReasonForeignObject: the member holds an object of the same name that is not this host's.
+	ReasonForeignObject = "ForeignObject"
+	// ReasonKindNotInstalled: the member does not serve the template's kind.
+	ReasonKindNotInstalled = "KindNotInstalled"
+	// ReasonInvalidManifest: the member refused the manifest as invalid.
+	ReasonInvalidManifest = "InvalidManifest"
+	// ReasonMemberForbidden: the member refused the manifest because Flotilla lacks the rights there.
+	ReasonMemberForbidden = "Forbidden"
+	// ReasonMemberUnreachable: the member does not answer.
+	ReasonMemberUnreachable = "MemberUnreachable"
+	// ReasonTooLarge: the manifest is larger than the member takes.
+	ReasonTooLarge = "TooLarge"
+	// ReasonRenderFailed: the manifest could not be made from the template.
+	ReasonRenderFailed = "RenderFailed"
+	// ReasonApplyFailed: the member refused the manifest for another reason; it is tried again.
+	ReasonApplyFailed = "ApplyFailed"
+	// ReasonRemovingOld: an object that is no longer wanted is being removed.
+	ReasonRemovingOld = "Removing"
+)
+
+// Reasons of the condition Healthy.
+const (
+	// ReasonAllHealthy: every target cluster reports a healthy object.
+	ReasonAllHealthy = "AllHealthy"
+	// ReasonNotAllHealthy: at least one target cluster reports an unhealthy object or none.
+	ReasonNotAllHealthy = "NotAllHealthy"
+)
+
+// Reasons of the condition TemplateOnly.
+const (
+	// ReasonTemplateNamespace: the template's namespace is a template namespace.
+	ReasonTemplateNamespace = "TemplateNamespace"
+	// ReasonRunsOnHost: the template's namespace is not a template namespace, so the template also runs
+	// on the host and its status there is the host's own.
+	ReasonRunsOnHost = "RunsOnHost"
+	// ReasonClusterScoped: the template is cluster-scoped, so it also exists on the host.
+	ReasonClusterScoped = "ClusterScoped"
+)

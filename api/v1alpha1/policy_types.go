@@ -1,0 +1,330 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// PreemptionBehavior says whether a policy takes templates from policies of lower priority.
+// +kubebuilder:validation:Enum=Always;Never
+type PreemptionBehavior string
+
+// The preemption behaviours.
+const (
+	// PreemptAlways takes templates from policies of lower priority.
+	PreemptAlways PreemptionBehavior = "Always"
+	// PreemptNever leaves templates with the policy that governs them.
+	PreemptNever PreemptionBehavior = "Never"
+)
+
+// ConflictResolution says what happens when a member already holds a foreign object of the same name.
+// +kubebuilder:validation:Enum=Abort;Overwrite
+type ConflictResolution string
+
+// The conflict resolutions.
+const (
+	// ConflictAbort leaves the foreign object alone and reports the conflict.
+	ConflictAbort ConflictResolution = "Abort"
+	// ConflictOverwrite takes the foreign object over.
+	ConflictOverwrite ConflictResolution = "Overwrite"
+)
+
+// ActivationPreference says when changes of a policy take effect.
+// +kubebuilder:validation:Enum=Lazy
+type ActivationPreference string
+
+// ActivationLazy lets changes of the policy take effect only with the next change of the template.
+const ActivationLazy ActivationPreference = "Lazy"
+
+// PurgeMode says when the old copy goes after a failover.
+// +kubebuilder:validation:Enum=Directly;Gracefully;Never
+type PurgeMode string
+
+// The purge modes.
+const (
+	// PurgeDirectly removes the old copy at once.
+	PurgeDirectly PurgeMode = "Directly"
+	// PurgeGracefully removes the old copy when its replacement is healthy.
+	PurgeGracefully PurgeMode = "Gracefully"
+	// PurgeNever keeps the old copy until a user removes it.
+	PurgeNever PurgeMode = "Never"
+)
+
+// PropagationSpec says which templates go where.
+type PropagationSpec struct {
+	// resourceSelectors select the templates. A template that any of them matches is selected.
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=256
+	ResourceSelectors []ResourceSelector `json:"resourceSelectors"`
+
+	// placement says which clusters the templates go to. Empty means every cluster, with all replicas in
+	// each.
+	// +optional
+	Placement Placement `json:"placement,omitempty"`
+
+	// priority decides between policies that match the same template: the higher one wins. Between equal
+	// ones the more specific selector wins (name, then labels, then kind), then the policy whose name
+	// sorts first. A PropagationPolicy always wins over a ClusterPropagationPolicy.
+	// +optional
+	// +kubebuilder:default=0
+	Priority *int32 `json:"priority,omitempty"`
+
+	// preemption says whether this policy takes templates from policies of lower priority. Not yet
+	// honoured: a template stays with its policy while that policy matches it.
+	// +optional
+	// +kubebuilder:default=Never
+	Preemption PreemptionBehavior `json:"preemption,omitempty"`
+
+	// propagateDeps also propagates what the templates need, such as ConfigMaps and Secrets. Not yet
+	// honoured.
+	// +optional
+	PropagateDeps bool `json:"propagateDeps,omitempty"`
+
+	// dependentOverrides names override policies that must exist before templates are propagated. Not yet
+	// honoured.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=253
+	DependentOverrides []string `json:"dependentOverrides,omitempty"`
+
+	// schedulerName names the scheduler that decides. Schedulers other than "default-scheduler" are not
+	// part of Flotilla: their bindings are left alone.
+	// +optional
+	// +kubebuilder:default=default-scheduler
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="schedulerName cannot be changed: create another policy"
+	SchedulerName string `json:"schedulerName,omitempty"`
+
+	// failover says what happens when an application or its cluster fails. Not yet honoured.
+	// +optional
+	Failover *FailoverBehavior `json:"failover,omitempty"`
+
+	// conflictResolution says what happens when a member already holds a foreign object of the same
+	// name: Abort leaves it alone and reports it, Overwrite takes it over.
+	// +optional
+	// +kubebuilder:default=Abort
+	ConflictResolution ConflictResolution `json:"conflictResolution,omitempty"`
+
+	// activationPreference Lazy lets changes of this policy take effect only with the next change of the
+	// template. Not yet honoured: changes take effect at once.
+	// +optional
+	ActivationPreference ActivationPreference `json:"activationPreference,omitempty"`
+
+	// suspension stops changes from reaching members. Not yet honoured.
+	// +optional
+	Suspension *Suspension `json:"suspension,omitempty"`
+
+	// preserveResourcesOnDeletion keeps the members' objects when the template is deleted. They lose
+	// Flotilla's marks and belong to the member from then on.
+	// +optional
+	PreserveResourcesOnDeletion *bool `json:"preserveResourcesOnDeletion,omitempty"`
+
+	// schedulePriority orders the scheduling of this policy's templates. Not yet honoured.
+	// +optional
+	SchedulePriority *SchedulePriority `json:"schedulePriority,omitempty"`
+}
+
+// Suspension stops changes from reaching members.
+//
+// +kubebuilder:validation:XValidation:rule="!(has(self.dispatching) && has(self.dispatchingOnClusters))",message="dispatching and dispatchingOnClusters exclude each other: remove one of them"
+type Suspension struct {
+	// dispatching true stops changes to every member.
+	// +optional
+	Dispatching *bool `json:"dispatching,omitempty"`
+
+	// dispatchingOnClusters stops changes to the members that it names.
+	// +optional
+	DispatchingOnClusters *SuspendClusters `json:"dispatchingOnClusters,omitempty"`
+}
+
+// SuspendClusters names members.
+type SuspendClusters struct {
+	// clusterNames are the members' names.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=1024
+	// +kubebuilder:validation:items:MaxLength=48
+	ClusterNames []string `json:"clusterNames,omitempty"`
+}
+
+// PriorityClassSource says where a priority class is looked up.
+// +kubebuilder:validation:Enum=KubePriorityClass
+type PriorityClassSource string
+
+// KubePriorityClass looks the class up among the host's PriorityClass objects.
+const KubePriorityClass PriorityClassSource = "KubePriorityClass"
+
+// SchedulePriority names the class whose value orders scheduling.
+type SchedulePriority struct {
+	// priorityClassSource says where the class is looked up.
+	PriorityClassSource PriorityClassSource `json:"priorityClassSource"`
+
+	// priorityClassName is the class's name.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	PriorityClassName string `json:"priorityClassName"`
+}
+
+// FailoverBehavior says what happens on failures.
+type FailoverBehavior struct {
+	// application says what happens when the application itself is unhealthy in a cluster.
+	// +optional
+	Application *ApplicationFailoverBehavior `json:"application,omitempty"`
+
+	// cluster says what happens when the cluster fails.
+	// +optional
+	Cluster *ClusterFailoverBehavior `json:"cluster,omitempty"`
+}
+
+// ApplicationFailoverBehavior says when and how an unhealthy application moves.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.gracePeriodSeconds) || self.purgeMode == 'Gracefully'",message="gracePeriodSeconds needs purgeMode: Gracefully"
+type ApplicationFailoverBehavior struct {
+	// decisionConditions say when an application counts as failed.
+	// +optional
+	DecisionConditions DecisionConditions `json:"decisionConditions,omitempty"`
+
+	// purgeMode says when the old copy goes.
+	// +optional
+	// +kubebuilder:default=Gracefully
+	PurgeMode PurgeMode `json:"purgeMode,omitempty"`
+
+	// gracePeriodSeconds bounds the wait for a healthy replacement with Gracefully.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	GracePeriodSeconds *int32 `json:"gracePeriodSeconds,omitempty"`
+
+	// statePreservation hands values of the failed copy's status to its replacement.
+	// +optional
+	StatePreservation *StatePreservation `json:"statePreservation,omitempty"`
+}
+
+// ClusterFailoverBehavior says how an application leaves a failed cluster.
+type ClusterFailoverBehavior struct {
+	// purgeMode says when the old copy goes: Directly or Gracefully.
+	// +optional
+	// +kubebuilder:default=Gracefully
+	// +kubebuilder:validation:Enum=Directly;Gracefully
+	PurgeMode PurgeMode `json:"purgeMode,omitempty"`
+
+	// statePreservation hands values of the failed copy's status to its replacement.
+	// +optional
+	StatePreservation *StatePreservation `json:"statePreservation,omitempty"`
+}
+
+// DecisionConditions say when an application counts as failed.
+type DecisionConditions struct {
+	// tolerationSeconds is how long an application may be unhealthy before it moves.
+	// +optional
+	// +kubebuilder:default=300
+	// +kubebuilder:validation:Minimum=0
+	TolerationSeconds *int32 `json:"tolerationSeconds,omitempty"`
+}
+
+// StatePreservation hands values of a failed copy's status to its replacement.
+type StatePreservation struct {
+	// rules each hand over one value.
+	// +listType=map
+	// +listMapKey=aliasLabelName
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	Rules []StatePreservationRule `json:"rules"`
+}
+
+// StatePreservationRule hands over one value.
+type StatePreservationRule struct {
+	// aliasLabelName is the label that the replacement gets.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=317
+	AliasLabelName string `json:"aliasLabelName"`
+
+	// jsonPath of the value, relative to the object's status.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	JSONPath string `json:"jsonPath"`
+}
+
+// PropagationStatus says whether a policy works.
+type PropagationStatus struct {
+	// observedGeneration is the generation of the spec that the status speaks of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// bindings is the number of templates that this policy governs.
+	// +optional
+	Bindings int32 `json:"bindings"`
+
+	// conditions: Ready (the selected kinds are watched), FieldsHonored (every field that is set has an
+	// effect in this version).
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// PropagationPolicy says which templates of its namespace go to which clusters.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=pp,categories={flotilla}
+// +kubebuilder:printcolumn:name="Bindings",type=integer,JSONPath=`.status.bindings`,description="templates that this policy governs"
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Honored",type=string,JSONPath=`.status.conditions[?(@.type=="FieldsHonored")].status`,priority=1
+// +kubebuilder:printcolumn:name="Priority",type=integer,JSONPath=`.spec.priority`,priority=1
+// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type PropagationPolicy struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec says which templates go where.
+	Spec PropagationSpec `json:"spec"`
+
+	// status says whether the policy works.
+	// +optional
+	Status PropagationStatus `json:"status,omitempty"`
+}
+
+// PropagationPolicyList is a list of PropagationPolicies.
+//
+// +kubebuilder:object:root=true
+type PropagationPolicyList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []PropagationPolicy `json:"items"`
+}
+
+// ClusterPropagationPolicy says which templates, of any namespace or cluster-scoped, go to which clusters.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=cpp,categories={flotilla},scope=Cluster
+// +kubebuilder:printcolumn:name="Bindings",type=integer,JSONPath=`.status.bindings`,description="templates that this policy governs"
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Honored",type=string,JSONPath=`.status.conditions[?(@.type=="FieldsHonored")].status`,priority=1
+// +kubebuilder:printcolumn:name="Priority",type=integer,JSONPath=`.spec.priority`,priority=1
+// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type ClusterPropagationPolicy struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec says which templates go where.
+	Spec PropagationSpec `json:"spec"`
+
+	// status says whether the policy works.
+	// +optional
+	Status PropagationStatus `json:"status,omitempty"`
+}
+
+// ClusterPropagationPolicyList is a list of ClusterPropagationPolicies.
+//
+// +kubebuilder:object:root=true
+type ClusterPropagationPolicyList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []ClusterPropagationPolicy `json:"items"`
+}

@@ -1,0 +1,66 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Policy is a PropagationPolicy or a ClusterPropagationPolicy.
+// +kubebuilder:object:generate=false
+type Policy interface {
+	client.Object
+	// PropagationSpec is the policy's spec; it is not a copy.
+	PropagationSpec() *PropagationSpec
+	// PropagationStatus is the policy's status; it is not a copy.
+	PropagationStatus() *PropagationStatus
+}
+
+// Binding is a ResourceBinding or a ClusterResourceBinding.
+// +kubebuilder:object:generate=false
+type Binding interface {
+	client.Object
+	// BindingSpec is the binding's spec; it is not a copy.
+	BindingSpec() *BindingSpec
+	// BindingStatus is the binding's status; it is not a copy.
+	BindingStatus() *BindingStatus
+}
+
+var (
+	_ Policy  = &PropagationPolicy{}
+	_ Policy  = &ClusterPropagationPolicy{}
+	_ Binding = &ResourceBinding{}
+	_ Binding = &ClusterResourceBinding{}
+)
+
+// PropagationSpec implements Policy.
+func (p *PropagationPolicy) PropagationSpec() *PropagationSpec { return &p.Spec }
+
+// PropagationStatus implements Policy.
+func (p *PropagationPolicy) PropagationStatus() *PropagationStatus { return &p.Status }
+
+// PropagationSpec implements Policy.
+func (p *ClusterPropagationPolicy) PropagationSpec() *PropagationSpec { return &p.Spec }
+
+// PropagationStatus implements Policy.
+func (p *ClusterPropagationPolicy) PropagationStatus() *PropagationStatus { return &p.Status }
+
+// BindingSpec implements Binding.
+func (b *ResourceBinding) BindingSpec() *BindingSpec { return &b.Spec }
+
+// BindingStatus implements Binding.
+func (b *ResourceBinding) BindingStatus() *BindingStatus { return &b.Status }
+
+// BindingSpec implements Binding.
+func (b *ClusterResourceBinding) BindingSpec() *BindingSpec { return &b.Spec }
+
+// BindingStatus implements Binding.
+func (b *ClusterResourceBinding) BindingStatus() *BindingStatus { return &b.Status }
+
+// NewBinding is an empty binding of the right kind: a ClusterResourceBinding for an empty namespace, a
+// ResourceBinding otherwise.
+func NewBinding(namespace string) Binding {
+	if namespace == "" {
+		return &ClusterResourceBinding{TypeMeta: metav1.TypeMeta{APIVersion: GroupVersion.String(), Kind: "ClusterResourceBinding"}}
+	}
+	return &ResourceBinding{TypeMeta: metav1.TypeMeta{APIVersion: GroupVersion.String(), Kind: "ResourceBinding"}}
+}

@@ -1,0 +1,84 @@
+package v1alpha1
+
+// Namespaces that Flotilla uses on the host and in members.
+const (
+	// SystemNamespace is where the manager runs on the host, and where the ServiceAccount that
+	// Flotilla acts as lives in each member.
+	SystemNamespace = "flotilla-system"
+	// ExecutionNamespacePrefix, followed by a cluster's name, names the host namespace that holds
+	// everything that belongs to that member and nothing else.
+	ExecutionNamespacePrefix = "flotilla-es-"
+)
+
+// Labels that users write.
+const (
+	// TemplatesLabel on a host namespace, with the value TemplatesEnabled, makes it a template
+	// namespace: its objects are templates only and never run on the host.
+	TemplatesLabel = "flotilla.dev/templates"
+	// TemplatesEnabled is the value of TemplatesLabel that turns a namespace into a template namespace.
+	TemplatesEnabled = "enabled"
+	// RetainReplicasLabel on a template, with the value "true", leaves the replica count of the
+	// member's object to the member (to an autoscaler there, for example).
+	RetainReplicasLabel = "flotilla.dev/retain-replicas"
+)
+
+// HostOnlyValue is the loadBalancerClass that Services get, and the scheduling gate that Pods get, in
+// a template namespace. Both keep the host from acting on a template and never reach a member.
+const HostOnlyValue = "flotilla.dev/template"
+
+// Marks that Flotilla puts on every object that it creates in a member. Together they say whose the
+// object is; an object without this host's marks is foreign and is left alone.
+const (
+	// ManagedLabel, with the value "true", marks objects in members that a Flotilla host manages.
+	ManagedLabel = "flotilla.dev/managed"
+	// HostAnnotation holds the UID of the host's kube-system namespace.
+	HostAnnotation = "flotilla.dev/host"
+	// BindingAnnotation holds the binding that wants the object: "namespace/name", or "/name" for a
+	// ClusterResourceBinding.
+	BindingAnnotation = "flotilla.dev/binding"
+	// HashAnnotation holds the hash of the manifest that was applied last. An object whose hash equals
+	// that of the manifest rendered now needs no write, also after a restart.
+	HashAnnotation = "flotilla.dev/hash"
+)
+
+// Finalizers.
+const (
+	// BindingFinalizer holds a binding until no member keeps an object because of it.
+	BindingFinalizer = "flotilla.dev/execution"
+	// ClusterFinalizer holds a Cluster until what Flotilla put into the member is gone.
+	ClusterFinalizer = "flotilla.dev/cluster"
+)
+
+// Annotations on a Cluster.
+const (
+	// ForceDeleteAnnotation, with the value "true", on a Cluster that is being deleted gives up on what
+	// cannot be cleaned because the member does not answer. What stays behind is said in an event.
+	ForceDeleteAnnotation = "flotilla.dev/force-delete"
+)
+
+// Keys of a member's credentials Secret, which lies in the member's execution namespace.
+const (
+	// CredentialsSecretName is the name of the credentials Secret when the Cluster names none.
+	CredentialsSecretName = "credentials"
+	// KubeconfigKey holds a whole kubeconfig. When present it wins over the other keys.
+	KubeconfigKey = "kubeconfig"
+	// TokenKey holds a bearer token.
+	TokenKey = "token"
+	// CABundleKey holds the PEM certificates that the member's API server is checked against.
+	CABundleKey = "caBundle"
+	// TokenExpiryAnnotation on the credentials Secret says when the token ends, as RFC 3339. A Secret
+	// with this annotation is renewed by the manager; one without it is never written by Flotilla.
+	TokenExpiryAnnotation = "flotilla.dev/token-expires"
+)
+
+// ExecutionNamespace is the host namespace that belongs to one member.
+func ExecutionNamespace(cluster string) string { return ExecutionNamespacePrefix + cluster }
+
+// Authorization: whoever is granted this verb on this virtual resource in a namespace may write what
+// the admission policies refuse to everyone else in a template namespace.
+const (
+	// ManageVerb is the verb that the manager's role is granted.
+	ManageVerb = "manage"
+	// TemplatesResource is the virtual resource, in API group flotilla.dev, that ManageVerb is granted on.
+	TemplatesResource = "templates"
+)

@@ -1,0 +1,110 @@
+package report
+
+import (
+	"maps"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+)
+
+// Report is what one member says about one binding. Reports are comparable, so that posting the same
+// report again is no news.
+type Report struct {
+	// Applied is true when the member holds the current manifest.
+	Applied bool
+	// Gone is true when the member was asked and holds no object of this host for the binding.
+	Gone bool
+	// Reason is one of the reasons of the condition Applied.
+	Reason string
+	// Message says more, for people.
+	Message string
+	// UpToDate is true when the member's own controllers have seen the current manifest, so that Status
+	// speaks of it and not of an older one.
+	UpToDate bool
+	// TemplateGeneration is the generation of the template that the applied manifest was made from.
+	TemplateGeneration int64
+	// Health is the interpreter's verdict on the member's object.
+	Health v1alpha1.Health
+	// Status is the JSON of the member's status as the interpreter reflects it; empty for none.
+	Status string
+}
+
+// Board holds the last report of every member about every binding. It is safe for concurrent use.
+type Board struct {
+	mu        sync.RWMutex
+	reports   map[types.NamespacedName]map[string]Report
+	listeners []func(binding types.NamespacedName)
+}
+
+// NewBoard makes an empty board.
+func NewBoard() *Board {
+	return &Board{reports: map[types.NamespacedName]map[string]Report{}}
+}
+
+// OnChange calls f, from the poster's goroutine, whenever a report about a binding changes. f must not
+// block. Register before anything is posted.
+func (b *Board) OnChange(f func(binding types.NamespacedName)) {
+	b.listeners = append(b.listeners, f)
+}
+
+// Post records what a member says. Listeners hear of it only when it differs from the last report.
+func (b *Board) Post(binding types.NamespacedName, cluster string, r Report) {
+	if b.put(binding, cluster, r) {
+		b.tell(binding)
+	}
+}
+
+func (b *Board) put(binding types.NamespacedName, cluster string, r Report) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	members := b.reports[binding]
+	if members == nil {
+		members = map[string]Report{}
+		b.reports[binding] = members
+	}
+	old, known := members[cluster]
+	members[cluster] = r
+	return !known || old != r
+}
+
+// Reports is a copy of what every member said about a binding, by member.
+func (b *Board) Reports(binding types.NamespacedName) map[string]Report {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return maps.Clone(b.reports[binding])
+}
+
+// ForgetBinding drops all reports about a binding that no longer exists.
+func (b *Board) ForgetBinding(binding types.NamespacedName) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.reports, binding)
+}
+
+// ForgetMember drops all reports of a member that has left.
+func (b *Board) ForgetMember(cluster string) {
+	for _, binding := range b.dropMember(cluster) {
+		b.tell(binding)
+	}
+}
+
+func (b *Board) dropMember(cluster string) []types.NamespacedName {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var changed []types.NamespacedName
+	for binding, members := range b.reports {
+		if _, known := members[cluster]; known {
+			delete(members, cluster)
+			changed = append(changed, binding)
+		}
+	}
+	return changed
+}
+
+func (b *Board) tell(binding types.NamespacedName) {
+	for _, f := range b.listeners {
+		f(binding)
+	}
+}
