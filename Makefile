@@ -80,12 +80,17 @@ check-format: ## Fail when a file is not gofmt-ed
 	@files=$$(git ls-files -co --exclude-standard '*.go' | xargs -r ls 2>/dev/null | xargs -r gofmt -l); \
 		test -z "$$files" || { echo "not formatted, run make fmt:" $$files; exit 1; }
 
+.PHONY: check-modules
+check-modules: ## Fail when a go.mod or go.sum is not tidy
+	@for folder in . internal/tools test/kube; do go -C $$folder mod tidy -diff >/dev/null || \
+		{ echo "not tidy, run: go -C $$folder mod tidy"; exit 1; }; done
+
 .PHONY: check-repository
 check-repository: ## Check licences, file budgets, package documents and PROJECT
 	go test -count=1 ./test/repository
 
 .PHONY: verify
-verify: check-format generate vet check-repository lint ## Regenerate, run every check and require a clean work tree
+verify: check-format check-modules generate vet check-repository lint ## Regenerate, run every check and require a clean work tree
 	@changed=$$(git status --porcelain); \
 		test -z "$$changed" || { echo "stale generated files or uncommitted work:"; echo "$$changed"; exit 1; }
 
