@@ -25,7 +25,9 @@ const (
 )
 
 // KindValue is the value of ByKind for a kind.
-func KindValue(gvk schema.GroupVersionKind) string { return gvk.GroupVersion().String() + "/" + gvk.Kind }
+func KindValue(gvk schema.GroupVersionKind) string {
+	return gvk.GroupVersion().String() + "/" + gvk.Kind
+}
 
 // PolicyValue is the value of ByPolicy for a policy; namespace is empty for a ClusterPropagationPolicy.
 func PolicyValue(namespace, name string) string { return namespace + "/" + name }

@@ -269,7 +269,7 @@ func (c *Cache) inform(ctx context.Context, gvk schema.GroupVersionKind, w *watc
 		return nil, fmt.Errorf("setting the error handler of %s: %w", gvk.Kind, err)
 	}
 	_, err := informer.AddEventHandler(toolscache.ResourceEventHandlerDetailedFuncs{
-		AddFunc: func(obj any, initial bool) { c.tell(ctx, Event{GVK: gvk, Initial: initial}, obj) },
+		AddFunc:    func(obj any, initial bool) { c.tell(ctx, Event{GVK: gvk, Initial: initial}, obj) },
 		UpdateFunc: func(_, obj any) { c.tell(ctx, Event{GVK: gvk}, obj) },
 		DeleteFunc: func(obj any) { c.tell(ctx, Event{GVK: gvk, Deleted: true}, obj) },
 	})

@@ -16,6 +16,9 @@ type Report struct {
 	Applied bool
 	// Gone is true when the member was asked and holds no object of this host for the binding.
 	Gone bool
+	// BindingGeneration is the generation of the binding that Gone speaks of; 0 for other reports, which
+	// are no news when only the generation changes.
+	BindingGeneration int64
 	// Reason is one of the reasons of the condition Applied.
 	Reason string
 	// Message says more, for people.

@@ -1,0 +1,114 @@
+package execution
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/hostindex"
+	"github.com/flotilla-dev/flotilla/internal/report"
+)
+
+// cleanup lets go of bindings that are being deleted once no member keeps an object because of them.
+type cleanup struct {
+	host  client.Client
+	board *report.Board
+}
+
+func setupCleanup(mgr ctrl.Manager, board *report.Board) error {
+	r := &cleanup{host: mgr.GetClient(), board: board}
+	c, err := controller.NewTyped("execution-cleanup", mgr, controller.TypedOptions[types.NamespacedName]{
+		Reconciler: r, MaxConcurrentReconciles: 8,
+	})
+	if err != nil {
+		return fmt.Errorf("making the cleanup controller: %w", err)
+	}
+	feed := &feed{}
+	board.OnChange(func(key types.NamespacedName) { feed.enqueue(userPriority, key) })
+	if err := c.Watch(source.TypedFunc[types.NamespacedName](feed.begin)); err != nil {
+		return fmt.Errorf("listening to reports: %w", err)
+	}
+	if err := c.Watch(source.TypedKind(mgr.GetCache(), client.Object(&v1alpha1.Cluster{}), handler.TypedFuncs[client.Object, types.NamespacedName]{DeleteFunc: r.forgetMember})); err != nil {
+		return fmt.Errorf("watching clusters: %w", err)
+	}
+	toKey := handler.TypedEnqueueRequestsFromMapFunc(func(_ context.Context, obj client.Object) []types.NamespacedName {
+		return []types.NamespacedName{client.ObjectKeyFromObject(obj)}
+	})
+	deleting := predicate.NewPredicateFuncs(func(obj client.Object) bool { return obj.GetDeletionTimestamp() != nil })
+	for _, twin := range []client.Object{&v1alpha1.ResourceBinding{}, &v1alpha1.ClusterResourceBinding{}} {
+		if err := c.Watch(source.TypedKind(mgr.GetCache(), twin, toKey, deleting)); err != nil {
+			return fmt.Errorf("watching %T: %w", twin, err)
+		}
+	}
+	return nil
+}
+
+// Reconcile removes the finalizer of one binding when every member has let go of its objects.
+func (r *cleanup) Reconcile(ctx context.Context, key types.NamespacedName) (reconcile.Result, error) {
+	binding, err := hostindex.Binding(ctx, r.host, key)
+	if apierrors.IsNotFound(err) {
+		r.board.ForgetBinding(key)
+		return reconcile.Result{}, nil
+	}
+	if err != nil {
+		return reconcile.Result{}, fmt.Errorf("reading binding %s: %w", key, err)
+	}
+	if binding.GetDeletionTimestamp() == nil || !controllerutil.ContainsFinalizer(binding, v1alpha1.BindingFinalizer) {
+		return reconcile.Result{}, nil
+	}
+	clean, err := r.isClean(ctx, binding)
+	if err != nil || !clean {
+		return reconcile.Result{}, err
+	}
+	before, ok := binding.DeepCopyObject().(client.Object)
+	if !ok {
+		return reconcile.Result{}, fmt.Errorf("copying binding %s", key)
+	}
+	controllerutil.RemoveFinalizer(binding, v1alpha1.BindingFinalizer)
+	err = r.host.Patch(ctx, binding, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	if err := client.IgnoreNotFound(err); err != nil {
+		return reconcile.Result{}, fmt.Errorf("removing the finalizer of binding %s: %w", key, err)
+	}
+	r.board.ForgetBinding(key)
+	return reconcile.Result{}, nil
+}
+
+// forgetMember drops what a member said once its Cluster is gone; the bindings that it concerned are told.
+func (r *cleanup) forgetMember(_ context.Context, e event.DeleteEvent, _ workqueue.TypedRateLimitingInterface[types.NamespacedName]) {
+	r.board.ForgetMember(e.Object.GetName())
+}
+
+// isClean says whether every member that the binding concerns has been asked, since the binding is being
+// deleted, and holds nothing because of it. A member whose Cluster is gone has left.
+func (r *cleanup) isClean(ctx context.Context, binding v1alpha1.Binding) (bool, error) {
+	reports := r.board.Reports(client.ObjectKeyFromObject(binding))
+	concerned := mentioned(binding)
+	for cluster, said := range reports {
+		if !said.Gone {
+			concerned.Insert(cluster)
+		}
+	}
+	for cluster := range concerned {
+		if said := reports[cluster]; said.Gone && said.BindingGeneration >= binding.GetGeneration() {
+			continue
+		}
+		err := r.host.Get(ctx, client.ObjectKey{Name: cluster}, &v1alpha1.Cluster{})
+		if !apierrors.IsNotFound(err) {
+			return false, err
+		}
+	}
+	return true, nil
+}

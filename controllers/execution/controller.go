@@ -1,0 +1,202 @@
+package execution
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	toolscache "k8s.io/client-go/tools/cache"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/hostindex"
+	"github.com/flotilla-dev/flotilla/internal/interpreter"
+	"github.com/flotilla-dev/flotilla/internal/membercluster"
+	"github.com/flotilla-dev/flotilla/internal/objectcache"
+	"github.com/flotilla-dev/flotilla/internal/report"
+)
+
+// +kubebuilder:rbac:groups=flotilla.dev,resources=resourcebindings;clusterresourcebindings,verbs=get;list;watch;update;patch
+// +kubebuilder:rbac:groups=flotilla.dev,resources=resourcebindings/finalizers;clusterresourcebindings/finalizers,verbs=update
+// +kubebuilder:rbac:groups=flotilla.dev,resources=clusters,verbs=get;list;watch
+
+// userPriority is the queue priority of changes that somebody made just now; handler.LowPriority is that of
+// what merely has to be looked at again, as after a restart.
+const userPriority = 0
+
+// Options is what execution needs.
+type Options struct {
+	// HostUID is the UID of the host's kube-system namespace; it marks what this host owns in members.
+	HostUID string
+	// Pool holds the connections to the members.
+	Pool *membercluster.Pool
+	// Templates holds the templates.
+	Templates *objectcache.Cache
+	// Board takes what members say.
+	Board *report.Board
+	// Interpreter knows the kinds.
+	Interpreter *interpreter.Interpreter
+	// WorkersPerMember is how many objects of one member are worked on at the same time.
+	WorkersPerMember int
+}
+
+// dispatcher hands bindings to the workers of the members that they concern.
+type dispatcher struct {
+	Options
+	mgr  ctrl.Manager
+	host client.Client
+
+	mu      sync.RWMutex
+	workers map[string]*worker
+}
+
+// Setup adds execution to a manager. Call it before the pool and the templates start.
+func Setup(mgr ctrl.Manager, o Options) error {
+	d := &dispatcher{Options: o, mgr: mgr, host: mgr.GetClient(), workers: map[string]*worker{}}
+	o.Pool.OnConnect(d.engage)
+	o.Templates.OnEvent(d.templateChanged)
+	for _, twin := range []client.Object{&v1alpha1.ResourceBinding{}, &v1alpha1.ClusterResourceBinding{}} {
+		if err := d.listen(mgr, twin); err != nil {
+			return err
+		}
+	}
+	return setupCleanup(mgr, o.Board)
+}
+
+// listen hands every change of a binding on. Events of a manager that does not lead find no workers.
+func (d *dispatcher) listen(mgr ctrl.Manager, twin client.Object) error {
+	informer, err := mgr.GetCache().GetInformer(context.Background(), twin)
+	if err != nil {
+		return fmt.Errorf("watching %T: %w", twin, err)
+	}
+	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerDetailedFuncs{
+		AddFunc:    func(obj any, initial bool) { d.bindingChanged(obj, priority(initial)) },
+		UpdateFunc: d.bindingUpdated,
+		DeleteFunc: func(obj any) {
+			if last, gone := obj.(toolscache.DeletedFinalStateUnknown); gone {
+				obj = last.Obj
+			}
+			d.bindingChanged(obj, userPriority)
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("listening to %T: %w", twin, err)
+	}
+	return nil
+}
+
+func priority(initial bool) int {
+	if initial {
+		return handler.LowPriority
+	}
+	return userPriority
+}
+
+// bindingUpdated passes on changes of what execution depends on; a status that aggregation wrote is not one.
+func (d *dispatcher) bindingUpdated(old, obj any) {
+	before, ok := old.(v1alpha1.Binding)
+	if !ok {
+		return
+	}
+	after, ok := obj.(v1alpha1.Binding)
+	if !ok {
+		return
+	}
+	if before.GetGeneration() == after.GetGeneration() && before.GetUID() == after.GetUID() {
+		return
+	}
+	d.fanOut(before, userPriority) // members that are no longer named are concerned, too
+	d.fanOut(after, userPriority)
+}
+
+func (d *dispatcher) bindingChanged(obj any, priority int) {
+	if binding, ok := obj.(v1alpha1.Binding); ok {
+		d.fanOut(binding, priority)
+	}
+}
+
+// templateChanged hands the template's binding on at once: a change that leaves the binding as it is, such
+// as a new image, needs no write on the host before it reaches the members.
+func (d *dispatcher) templateChanged(e objectcache.Event) {
+	if e.Deleted {
+		return // the binding will tell
+	}
+	key := types.NamespacedName{
+		Namespace: e.Object.GetNamespace(),
+		Name:      v1alpha1.BindingName(e.GVK.Group, e.GVK.Kind, e.Object.GetName()),
+	}
+	binding, err := hostindex.Binding(context.Background(), d.host, key)
+	if err != nil {
+		return // not propagated, or not yet: the binding will tell
+	}
+	d.fanOut(binding, priority(e.Initial))
+}
+
+// fanOut hands a binding to every member that it concerns: those that it names, and those that are known to
+// hold, or to have held, something because of it. Every connected member watches the kind, so that an
+// object left behind anywhere is seen.
+func (d *dispatcher) fanOut(binding v1alpha1.Binding, priority int) {
+	key := client.ObjectKeyFromObject(binding)
+	concerned := d.concerned(key, binding)
+	gvk := binding.BindingSpec().Resource.GroupVersionKind()
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	for name, w := range d.workers {
+		w.member.Objects.Watch(gvk)
+		if concerned.Has(name) {
+			w.enqueue(priority, key)
+		}
+	}
+}
+
+func (d *dispatcher) concerned(key types.NamespacedName, binding v1alpha1.Binding) sets.Set[string] {
+	names := mentioned(binding)
+	for cluster, r := range d.Board.Reports(key) {
+		if !r.Gone {
+			names.Insert(cluster)
+		}
+	}
+	return names
+}
+
+// mentioned are the clusters that a binding names, or that its status still speaks of.
+func mentioned(binding v1alpha1.Binding) sets.Set[string] {
+	names := sets.New[string]()
+	for _, target := range binding.BindingSpec().Clusters {
+		names.Insert(target.Name)
+	}
+	for _, item := range binding.BindingStatus().AggregatedStatus {
+		names.Insert(item.ClusterName)
+	}
+	return names
+}
+
+// engage starts the workers of a member that was connected; they end with ctx.
+func (d *dispatcher) engage(ctx context.Context, member *membercluster.Member) {
+	w := newWorker(d, member)
+	member.Objects.OnEvent(w.objectChanged)
+	member.Objects.OnStateChange(func(gvk schema.GroupVersionKind) { w.enqueueKind(ctx, gvk) })
+	d.mu.Lock()
+	d.workers[member.Name] = w
+	d.mu.Unlock()
+	go func() {
+		if err := w.run(ctx); err != nil {
+			log.FromContext(ctx).Error(err, "Workers of a member stopped", "cluster", member.Name)
+		}
+		d.disengage(member.Name, w)
+	}()
+}
+
+func (d *dispatcher) disengage(name string, w *worker) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.workers[name] == w { // a new connection may have taken its place
+		delete(d.workers, name)
+	}
+}

@@ -1,0 +1,33 @@
+package execution
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+)
+
+// feed is a controller's source that others put bindings into. Before the controller has started, what is
+// put in is dropped: every controller here looks at all that concerns it when it starts.
+type feed struct {
+	queue atomic.Pointer[priorityqueue.PriorityQueue[types.NamespacedName]]
+}
+
+// begin takes the controller's queue.
+func (f *feed) begin(_ context.Context, typed workqueue.TypedRateLimitingInterface[types.NamespacedName]) error {
+	queue, ok := typed.(priorityqueue.PriorityQueue[types.NamespacedName])
+	if !ok {
+		return fmt.Errorf("the queue %T has no priorities", typed)
+	}
+	f.queue.Store(&queue)
+	return nil
+}
+
+func (f *feed) enqueue(priority int, keys ...types.NamespacedName) {
+	if queue := f.queue.Load(); queue != nil {
+		(*queue).AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, keys...)
+	}
+}

@@ -1,0 +1,150 @@
+package execution
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/applyplan"
+	"github.com/flotilla-dev/flotilla/internal/membercluster"
+	"github.com/flotilla-dev/flotilla/internal/objectcache"
+	"github.com/flotilla-dev/flotilla/internal/render"
+	"github.com/flotilla-dev/flotilla/internal/report"
+)
+
+// recheckRefused is how often an object that the member refused for good reason is tried again, although
+// nothing that Flotilla sees has changed: a foreign object may be removed, a right granted.
+const recheckRefused = time.Minute
+
+// keep makes the member hold the template's current manifest.
+func (w *worker) keep(ctx context.Context, binding v1alpha1.Binding, target *v1alpha1.TargetCluster) (reconcile.Result, error) {
+	resource := binding.BindingSpec().Resource
+	template, found, err := w.template(resource)
+	if errors.Is(err, objectcache.ErrNotSynced) || (err == nil && !found) {
+		return reconcile.Result{}, nil // the template's or the binding's next event leads back here
+	}
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	rendered, err := w.render(binding, target, template)
+	if err != nil {
+		w.post(binding, report.Report{Reason: v1alpha1.ReasonRenderFailed, Message: err.Error()})
+		return reconcile.Result{}, nil // only a change of the template or the decision can help
+	}
+	observed, accepted, known, err := w.known(ctx, resource)
+	if err != nil || !known {
+		return w.refused(binding, nil, err)
+	}
+	decision := applyplan.Decide(applyplan.Facts{
+		Binding:   client.ObjectKeyFromObject(binding).String(),
+		Wanted:    true,
+		Overwrite: binding.BindingSpec().ConflictResolution == v1alpha1.ConflictOverwrite,
+		Desired:   applyplan.Desired{Manifest: rendered.Object.Object, Hash: rendered.Hash},
+		Live:      liveOf(observed),
+		Accepted:  accepted,
+	})
+	return w.carryOut(ctx, job{binding: binding, template: template, rendered: rendered, observed: observed}, decision)
+}
+
+// job is one object that a binding wants of the member.
+type job struct {
+	binding  v1alpha1.Binding
+	template *unstructured.Unstructured
+	rendered render.Rendered
+	observed *membercluster.Observed
+}
+
+func (w *worker) carryOut(ctx context.Context, j job, d applyplan.Decision) (reconcile.Result, error) {
+	switch d.Action {
+	case applyplan.Refuse:
+		w.post(j.binding, report.Report{Reason: v1alpha1.ReasonForeignObject, Message: foreignMessage(j.binding)})
+		return reconcile.Result{RequeueAfter: recheckRefused}, nil
+	case applyplan.Wait:
+		w.post(j.binding, pending(j.observed, v1alpha1.ReasonApplying, "the member is still deleting an older object of this name"))
+		return reconcile.Result{}, nil // its disappearance leads back here
+	case applyplan.Create, applyplan.Update:
+		log.FromContext(ctx).V(1).Info("Applying", "kind", j.rendered.Object.GetKind(), "reason", d.Reason)
+		observed, err := w.apply(ctx, j.rendered, d.Action == applyplan.Update)
+		if err != nil {
+			return w.refused(j.binding, j.observed, err)
+		}
+		j.observed = observed
+	}
+	w.post(j.binding, applied(j.observed, j.template.GetGeneration()))
+	return reconcile.Result{}, nil
+}
+
+// apply applies a manifest, and creates its namespace first where the member lacks it.
+func (w *worker) apply(ctx context.Context, rendered render.Rendered, force bool) (*membercluster.Observed, error) {
+	observed, err := w.member.Apply(ctx, rendered.Object, rendered.Hash, force)
+	if !lacksNamespace(err) {
+		return observed, err
+	}
+	if err := w.member.EnsureNamespace(ctx, rendered.Object.GetNamespace()); err != nil {
+		return nil, err
+	}
+	return w.member.Apply(ctx, rendered.Object, rendered.Hash, force)
+}
+
+func lacksNamespace(err error) bool {
+	var status apierrors.APIStatus
+	if !apierrors.IsNotFound(err) || !errors.As(err, &status) {
+		return false
+	}
+	details := status.Status().Details
+	return details != nil && details.Kind == "namespaces"
+}
+
+// render makes the manifest for this member. Neither the template nor the binding is changed.
+func (w *worker) render(binding v1alpha1.Binding, target *v1alpha1.TargetCluster, template *unstructured.Unstructured) (render.Rendered, error) {
+	revised := template.DeepCopy()
+	if target.Replicas != nil {
+		if err := w.Interpreter.Revise(revised, *target.Replicas); err != nil {
+			return render.Rendered{}, fmt.Errorf("setting the replicas for %s: %w", w.member.Name, err)
+		}
+	}
+	return render.Manifest(revised, render.Marks{HostUID: w.HostUID, Binding: client.ObjectKeyFromObject(binding)})
+}
+
+func (w *worker) template(resource v1alpha1.ObjectReference) (*unstructured.Unstructured, bool, error) {
+	obj, found, err := w.Templates.Get(resource.GroupVersionKind(), resource.Key())
+	if err != nil || !found {
+		return nil, false, err
+	}
+	template, ok := obj.(*unstructured.Unstructured)
+	return template, ok, nil
+}
+
+// known is what the member holds under the template's name. Where the watch shows nothing, the member
+// itself is asked: what is there may be foreign. It is not known (false) while the watch's first list is
+// under way; the end of that leads back here.
+func (w *worker) known(ctx context.Context, resource v1alpha1.ObjectReference) (*membercluster.Observed, *applyplan.Accepted, bool, error) {
+	gvk, key := resource.GroupVersionKind(), resource.Key()
+	w.member.Objects.Watch(gvk)
+	observed, accepted, err := w.member.Known(gvk, key)
+	if errors.Is(err, objectcache.ErrNotSynced) {
+		return nil, nil, false, w.member.Objects.State(gvk).Err
+	}
+	if err != nil {
+		return nil, nil, false, err
+	}
+	if observed == nil {
+		observed, err = w.member.Read(ctx, gvk, key)
+	}
+	return observed, accepted, err == nil, err
+}
+
+func liveOf(observed *membercluster.Observed) *applyplan.Live {
+	if observed == nil {
+		return nil
+	}
+	return &observed.Live
+}

@@ -1,0 +1,113 @@
+package execution
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/applyplan"
+	"github.com/flotilla-dev/flotilla/internal/hostindex"
+	"github.com/flotilla-dev/flotilla/internal/membercluster"
+	"github.com/flotilla-dev/flotilla/internal/report"
+)
+
+// remove makes the member hold nothing because of a binding that does not want it there, or that no longer
+// exists (nil).
+func (w *worker) remove(ctx context.Context, key types.NamespacedName, binding v1alpha1.Binding) (reconcile.Result, error) {
+	held, err := w.held(ctx, key, binding)
+	if err != nil {
+		return w.refused(binding, nil, err)
+	}
+	gone := true
+	for _, observed := range held {
+		done, err := w.removeObject(ctx, key, binding, observed)
+		if err != nil {
+			return w.refused(binding, observed, err)
+		}
+		gone = gone && done
+	}
+	switch {
+	case binding == nil:
+	case gone:
+		w.post(binding, report.Report{Gone: true, BindingGeneration: binding.GetGeneration()})
+	default:
+		w.post(binding, pending(nil, v1alpha1.ReasonRemovingOld, "the member is removing the object"))
+	}
+	return reconcile.Result{}, nil // the object's disappearance leads back here
+}
+
+// held is everything in the member that is there because of the binding. What the watches do not show is
+// asked of the member itself before it counts as not there.
+func (w *worker) held(ctx context.Context, key types.NamespacedName, binding v1alpha1.Binding) ([]*membercluster.Observed, error) {
+	held, err := w.member.OfBinding(key.String())
+	if err != nil || len(held) > 0 || binding == nil {
+		return held, err
+	}
+	resource := binding.BindingSpec().Resource
+	observed, err := w.member.Read(ctx, resource.GroupVersionKind(), resource.Key())
+	if meta.IsNoMatchError(err) {
+		return nil, nil // a member that does not serve the kind holds none of it
+	}
+	if err != nil || observed == nil {
+		return nil, err
+	}
+	return []*membercluster.Observed{observed}, nil
+}
+
+// removeObject deletes or releases one object, or tells that nothing of ours is left of it.
+func (w *worker) removeObject(ctx context.Context, key types.NamespacedName, binding v1alpha1.Binding, observed *membercluster.Observed) (bool, error) {
+	keep, err := w.keepsObjects(ctx, binding)
+	if err != nil {
+		return false, err
+	}
+	decision := applyplan.Decide(applyplan.Facts{Binding: key.String(), Keep: keep, Live: liveOf(observed)})
+	if decision.Action != applyplan.Delete && decision.Action != applyplan.Release {
+		return decision.Action == applyplan.Gone, nil
+	}
+	proven, err := w.provenUnwanted(ctx, key)
+	if err != nil || !proven {
+		return false, err
+	}
+	log.FromContext(ctx).V(1).Info("Removing", "kind", observed.Kind.Kind, "action", decision.Action, "reason", decision.Reason)
+	if decision.Action == applyplan.Release {
+		err := w.member.Release(ctx, observed)
+		return err == nil, err
+	}
+	return false, w.member.Delete(ctx, observed)
+}
+
+// provenUnwanted reads the binding from the host's API server, past every cache: it is gone, is being
+// deleted, or does not name the member. Anything else proves nothing.
+func (w *worker) provenUnwanted(ctx context.Context, key types.NamespacedName) (bool, error) {
+	binding, err := hostindex.Binding(ctx, w.mgr.GetAPIReader(), key)
+	if apierrors.IsNotFound(err) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("making sure that binding %s does not want it in %s: %w", key, w.member.Name, err)
+	}
+	return binding.GetDeletionTimestamp() != nil || targetOf(binding, w.member.Name) == nil, nil
+}
+
+// keepsObjects says whether objects stay in the member, without marks: because the policy preserves them when
+// the template goes, or because the Cluster is leaving and its deletionPolicy is Keep.
+func (w *worker) keepsObjects(ctx context.Context, binding v1alpha1.Binding) (bool, error) {
+	if binding != nil && binding.GetDeletionTimestamp() != nil {
+		if preserve := binding.BindingSpec().PreserveResourcesOnDeletion; preserve != nil && *preserve {
+			return true, nil
+		}
+	}
+	cluster := &v1alpha1.Cluster{}
+	err := w.host.Get(ctx, client.ObjectKey{Name: w.member.Name}, cluster)
+	if err != nil {
+		return false, client.IgnoreNotFound(err)
+	}
+	return cluster.DeletionTimestamp != nil && cluster.Spec.DeletionPolicy == v1alpha1.KeepObjects, nil
+}

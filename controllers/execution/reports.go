@@ -1,0 +1,94 @@
+package execution
+
+import (
+	"errors"
+	"fmt"
+	"net"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/membercluster"
+	"github.com/flotilla-dev/flotilla/internal/report"
+)
+
+// maxMessage bounds what a member's error may add to a binding's status.
+const maxMessage = 1024
+
+func (w *worker) post(binding v1alpha1.Binding, r report.Report) {
+	w.Board.Post(client.ObjectKeyFromObject(binding), w.member.Name, r)
+}
+
+// applied is the report of an object that holds the current manifest.
+func applied(o *membercluster.Observed, templateGeneration int64) report.Report {
+	return report.Report{
+		Applied: true, Reason: v1alpha1.ReasonApplied,
+		UpToDate: o.UpToDate, TemplateGeneration: templateGeneration, Health: o.Health, Status: o.Status,
+	}
+}
+
+// pending is the report of a manifest that is not in place; what the member still holds keeps its health.
+func pending(o *membercluster.Observed, reason, message string) report.Report {
+	r := report.Report{Reason: reason, Message: message, Health: v1alpha1.HealthUnknown}
+	if o != nil {
+		r.Health, r.Status = o.Health, o.Status
+	}
+	return r
+}
+
+func foreignMessage(binding v1alpha1.Binding) string {
+	resource := binding.BindingSpec().Resource
+	return fmt.Sprintf("the member holds a %s %s that is not this host's; rename one of them, or set conflictResolution: Overwrite in the policy to take it over",
+		resource.Kind, resource.Key())
+}
+
+// refused reports an error of a member. Errors that only a change can mend are looked at again now and then;
+// others are returned, so that the queue repeats them with growing delays. Without an error nothing is known
+// yet, and there is nothing to report.
+func (w *worker) refused(binding v1alpha1.Binding, observed *membercluster.Observed, err error) (reconcile.Result, error) {
+	if err == nil {
+		return reconcile.Result{}, nil
+	}
+	reason, lasting := classify(err)
+	if binding != nil {
+		w.post(binding, pending(observed, reason, shorten(err.Error())))
+	}
+	if lasting {
+		return reconcile.Result{RequeueAfter: recheckRefused}, nil
+	}
+	return reconcile.Result{}, err
+}
+
+// classify finds the reason for a member's error, and whether it lasts until something is changed.
+func classify(err error) (reason string, lasting bool) {
+	switch {
+	case meta.IsNoMatchError(err):
+		return v1alpha1.ReasonKindNotInstalled, true
+	case apierrors.IsRequestEntityTooLargeError(err):
+		return v1alpha1.ReasonTooLarge, true
+	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
+		return v1alpha1.ReasonInvalidManifest, true
+	case apierrors.IsForbidden(err) && !apierrors.HasStatusCause(err, "NamespaceTerminating"):
+		return v1alpha1.ReasonMemberForbidden, true
+	case isUnreachable(err):
+		return v1alpha1.ReasonMemberUnreachable, false
+	}
+	return v1alpha1.ReasonApplyFailed, false
+}
+
+func isUnreachable(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) || utilnet.IsConnectionRefused(err) || utilnet.IsConnectionReset(err) ||
+		utilnet.IsProbableEOF(err) || apierrors.IsUnauthorized(err) || apierrors.IsServiceUnavailable(err)
+}
+
+func shorten(message string) string {
+	if len(message) <= maxMessage {
+		return message
+	}
+	return message[:maxMessage] + "..."
+}

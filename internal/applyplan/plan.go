@@ -1,0 +1,164 @@
+package applyplan
+
+import "k8s.io/apimachinery/pkg/types"
+
+// FieldManager is the name under which Flotilla applies objects in members.
+const FieldManager = "flotilla"
+
+// Live is what is known of the member's object.
+type Live struct {
+	// UID of the object; a precondition of its deletion.
+	UID types.UID
+	// ResourceVersion of the object.
+	ResourceVersion string
+	// Ours is true when the object carries this host's marks.
+	Ours bool
+	// Binding is the binding that the object's marks name: "namespace/name".
+	Binding string
+	// Hash is the hash of the manifest that was applied last.
+	Hash string
+	// Owned is what Owned made of the object: the values that Flotilla owns.
+	Owned string
+	// Deleting is true when the object is being deleted.
+	Deleting bool
+}
+
+// Accepted is what the member made of the last manifest that was applied to it in this process's life.
+type Accepted struct {
+	// UID of the object that the manifest was applied to.
+	UID types.UID
+	// Hash of the manifest.
+	Hash string
+	// Owned is what Owned made of the member's answer.
+	Owned string
+}
+
+// Desired is the manifest that the binding wants.
+type Desired struct {
+	// Manifest is the content to apply.
+	Manifest map[string]any
+	// Hash of the manifest.
+	Hash string
+}
+
+// Facts is everything that a decision about one object of one member depends on.
+type Facts struct {
+	// Binding is the binding that asks: "namespace/name".
+	Binding string
+	// Wanted is true when the binding wants the object in this member.
+	Wanted bool
+	// Keep is true when an object that is no longer wanted stays, without marks.
+	Keep bool
+	// Overwrite is true when a foreign object is taken over.
+	Overwrite bool
+	// Desired is the manifest; it counts only when the object is wanted.
+	Desired Desired
+	// Live is the member's object; nil when a read from the member itself found none.
+	Live *Live
+	// Accepted is what the member made of the last manifest; nil when this process applied none.
+	Accepted *Accepted
+}
+
+// Action is what has to happen.
+type Action string
+
+// The actions.
+const (
+	// Nothing: the member holds what it should.
+	Nothing Action = "Nothing"
+	// Create applies the manifest without force: should a foreign object appear meanwhile, the member
+	// refuses instead of handing it over.
+	Create Action = "Create"
+	// Update applies the manifest with force: the object is ours.
+	Update Action = "Update"
+	// Delete deletes the object, if it still has the same UID.
+	Delete Action = "Delete"
+	// Release takes our marks off the object and leaves it to the member.
+	Release Action = "Release"
+	// Refuse leaves a foreign object alone and reports it.
+	Refuse Action = "Refuse"
+	// Wait leaves the object to a deletion that is under way.
+	Wait Action = "Wait"
+	// Gone: nothing is wanted and nothing of ours is there.
+	Gone Action = "Gone"
+)
+
+// Reason is why.
+type Reason string
+
+// The reasons.
+const (
+	// InSync: the manifest in place is the current one and nobody changed it.
+	InSync Reason = "InSync"
+	// Absent: the member does not hold the object.
+	Absent Reason = "Absent"
+	// ManifestChanged: the manifest in place is another one.
+	ManifestChanged Reason = "ManifestChanged"
+	// Drifted: a value that we own was changed in the member.
+	Drifted Reason = "Drifted"
+	// Foreign: the object does not carry this host's marks.
+	Foreign Reason = "Foreign"
+	// TakenOver: the object is foreign and the policy says Overwrite.
+	TakenOver Reason = "TakenOver"
+	// Unwanted: the binding is being deleted or does not name this member.
+	Unwanted Reason = "Unwanted"
+	// OtherBinding: the object's marks name another binding.
+	OtherBinding Reason = "OtherBinding"
+	// BeingDeleted: the object is being deleted.
+	BeingDeleted Reason = "BeingDeleted"
+)
+
+// Decision is what has to happen, and why.
+type Decision struct {
+	Action Action
+	Reason Reason
+}
+
+// Decide says what has to happen to the object. Its answer is Delete only for an object of ours that names
+// this binding; whether the binding really does not want it is for the caller to prove first.
+func Decide(f Facts) Decision {
+	if !f.Wanted {
+		return decideUnwanted(f)
+	}
+	switch live := f.Live; {
+	case live == nil:
+		return Decision{Create, Absent}
+	case live.Deleting:
+		return Decision{Wait, BeingDeleted}
+	case !live.Ours && f.Overwrite:
+		return Decision{Update, TakenOver}
+	case !live.Ours:
+		return Decision{Refuse, Foreign}
+	case live.Hash != f.Desired.Hash:
+		return Decision{Update, ManifestChanged}
+	case drifted(f):
+		return Decision{Update, Drifted}
+	}
+	return Decision{Nothing, InSync}
+}
+
+func decideUnwanted(f Facts) Decision {
+	switch live := f.Live; {
+	case live == nil:
+		return Decision{Gone, Absent}
+	case !live.Ours:
+		return Decision{Gone, Foreign}
+	case live.Binding != f.Binding:
+		return Decision{Gone, OtherBinding}
+	case f.Keep:
+		return Decision{Release, Unwanted}
+	case live.Deleting:
+		return Decision{Wait, BeingDeleted}
+	}
+	return Decision{Delete, Unwanted}
+}
+
+// drifted compares with what the member made of the manifest when it was applied, so that a member that
+// changes what it is given (defaults, webhooks) is not taken for drift again and again. Only when this
+// process has not applied the manifest itself, the manifest is the measure.
+func drifted(f Facts) bool {
+	if a := f.Accepted; a != nil && a.UID == f.Live.UID && a.Hash == f.Desired.Hash {
+		return a.Owned != f.Live.Owned
+	}
+	return !Holds(f.Desired.Manifest, f.Live.Owned)
+}

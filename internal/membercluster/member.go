@@ -1,0 +1,294 @@
+package membercluster
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/applyplan"
+	"github.com/flotilla-dev/flotilla/internal/objectcache"
+)
+
+// requestTimeout bounds one request to a member, so that a member that hangs holds a worker no longer.
+const requestTimeout = 10 * time.Second
+
+// byBinding indexes a member's objects by the binding that their marks name.
+const byBinding = "binding"
+
+// Member is a connection to one member cluster. It is safe for concurrent use.
+type Member struct {
+	// Name of the Cluster.
+	Name string
+	// Objects holds what this host applied in the member, as *Observed, for the kinds that are watched.
+	Objects *objectcache.Cache
+
+	client   dynamic.Interface
+	mapper   meta.RESTMapper
+	observer observer
+	token    *atomic.Pointer[string]
+
+	mu      sync.Mutex
+	answers map[objectKey]answer
+}
+
+type objectKey struct {
+	kind schema.GroupKind
+	key  types.NamespacedName
+}
+
+// answer is what the member answered to the last apply of an object.
+type answer struct {
+	accepted applyplan.Accepted
+	// newest is the object as answered, until the watch has shown it or a later one.
+	newest *Observed
+}
+
+// newMember prepares a connection; it does not dial.
+func newMember(name string, config *rest.Config, o observer) (*Member, error) {
+	m := &Member{Name: name, observer: o, token: &atomic.Pointer[string]{}, answers: map[objectKey]answer{}}
+	config = rest.CopyConfig(config)
+	m.token.Store(&config.BearerToken)
+	if config.BearerToken != "" {
+		config.BearerToken = ""
+		config.Wrap(m.authorize)
+	}
+	config.QPS = -1 // the member's priority and fairness does the throttling
+	httpClient, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, fmt.Errorf("preparing the transport to %s: %w", name, err)
+	}
+	if m.mapper, err = apiutil.NewDynamicRESTMapper(config, httpClient); err != nil {
+		return nil, fmt.Errorf("preparing the mapper of %s: %w", name, err)
+	}
+	if m.client, err = dynamic.NewForConfigAndClient(config, httpClient); err != nil {
+		return nil, fmt.Errorf("preparing the client of %s: %w", name, err)
+	}
+	m.Objects = objectcache.New(objectcache.Options{
+		Client: m.client, Mapper: m.mapper,
+		LabelSelector: v1alpha1.ManagedLabel + "=true",
+		Transform:     o.transform,
+		Indexers:      toolscache.Indexers{byBinding: bindingOf},
+	})
+	m.Objects.OnEvent(m.settle)
+	return m, nil
+}
+
+// roundTripper is a function that sends a request.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+// RoundTrip implements http.RoundTripper.
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// authorize adds the newest token to each request, so that a renewed token restarts no watch.
+func (m *Member) authorize(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		r = r.Clone(r.Context())
+		r.Header.Set("Authorization", "Bearer "+*m.token.Load())
+		return next.RoundTrip(r)
+	})
+}
+
+func bindingOf(obj any) ([]string, error) {
+	observed, ok := obj.(*Observed)
+	if !ok || !observed.Live.Ours || observed.Live.Binding == "" {
+		return nil, nil
+	}
+	return []string{observed.Live.Binding}, nil
+}
+
+// settle lets go of answers that the watch has caught up with.
+func (m *Member) settle(e objectcache.Event) {
+	key := objectKey{e.GVK.GroupKind(), types.NamespacedName{Namespace: e.Object.GetNamespace(), Name: e.Object.GetName()}}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a, known := m.answers[key]
+	switch {
+	case !known:
+	case e.Deleted && a.accepted.UID == e.Object.GetUID():
+		delete(m.answers, key)
+	case a.newest != nil && !isNewer(a.newest, e.Object):
+		a.newest = nil
+		m.answers[key] = a
+	}
+}
+
+// isNewer says whether a was written after b.
+func isNewer(a, b metav1.Object) bool {
+	order, err := resourceversion.CompareResourceVersion(a.GetResourceVersion(), b.GetResourceVersion())
+	return err == nil && order > 0
+}
+
+// Known is what the member is known to hold under a name, as told by its watch or, where that is newer, by
+// its answer to the last apply; and what it made of that apply, if there was one in this process's life.
+// The object is nil when neither knows of one, which is no evidence. The error is objectcache.ErrNotSynced
+// when the watch cannot tell.
+func (m *Member) Known(gvk schema.GroupVersionKind, key types.NamespacedName) (*Observed, *applyplan.Accepted, error) {
+	obj, found, err := m.Objects.Get(gvk, key)
+	if err != nil {
+		return nil, nil, err
+	}
+	observed, _ := obj.(*Observed)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a, applied := m.answers[objectKey{gvk.GroupKind(), key}]
+	if !applied {
+		return observed, nil, nil
+	}
+	if found && a.newest != nil && isNewer(a.newest, observed) {
+		observed = a.newest
+	}
+	return observed, &a.accepted, nil
+}
+
+// OfBinding is what the member holds, as far as its watches have told, for a binding ("namespace/name").
+func (m *Member) OfBinding(binding string) ([]*Observed, error) {
+	objects, err := m.Objects.ByIndex(byBinding, binding)
+	if err != nil {
+		return nil, err
+	}
+	observed := make([]*Observed, 0, len(objects))
+	for _, obj := range objects {
+		if o, ok := obj.(*Observed); ok {
+			observed = append(observed, o)
+		}
+	}
+	return observed, nil
+}
+
+// Read reads an object from the member itself; nil when it does not exist there. An error with
+// meta.IsNoMatchError says that the member does not serve the kind.
+func (m *Member) Read(ctx context.Context, gvk schema.GroupVersionKind, key types.NamespacedName) (*Observed, error) {
+	resource, err := m.resource(gvk, key.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	u, err := resource.Get(ctx, key.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s %s in %s: %w", gvk.Kind, key, m.Name, err)
+	}
+	return m.observer.observe(u)
+}
+
+// Apply applies a manifest. With force it takes fields that others own; without, it fails with a conflict.
+func (m *Member) Apply(ctx context.Context, manifest *unstructured.Unstructured, hash string, force bool) (*Observed, error) {
+	gvk := manifest.GroupVersionKind()
+	resource, err := m.resource(gvk, manifest.GetNamespace())
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	u, err := resource.Apply(ctx, manifest.GetName(), manifest, metav1.ApplyOptions{FieldManager: applyplan.FieldManager, Force: force})
+	if err != nil {
+		return nil, fmt.Errorf("applying %s %s in %s: %w", gvk.Kind, manifest.GetName(), m.Name, err)
+	}
+	observed, err := m.observer.observe(u)
+	if err != nil {
+		return nil, err
+	}
+	key := types.NamespacedName{Namespace: observed.Namespace, Name: observed.Name}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.answers[objectKey{gvk.GroupKind(), key}] = answer{
+		accepted: applyplan.Accepted{UID: observed.UID, Hash: hash, Owned: observed.Live.Owned},
+		newest:   observed,
+	}
+	return observed, nil
+}
+
+// Delete deletes an object in the background, if it is still the one that was observed.
+func (m *Member) Delete(ctx context.Context, o *Observed) error {
+	resource, err := m.resource(o.Kind, o.Namespace)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	background := metav1.DeletePropagationBackground
+	err = resource.Delete(ctx, o.Name, metav1.DeleteOptions{
+		Preconditions: &metav1.Preconditions{UID: &o.UID}, PropagationPolicy: &background,
+	})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("deleting %s %s/%s in %s: %w", o.Kind.Kind, o.Namespace, o.Name, m.Name, err)
+	}
+	return nil
+}
+
+// Release takes Flotilla's marks off an object, if it is still the one that was observed, and leaves it.
+func (m *Member) Release(ctx context.Context, o *Observed) error {
+	resource, err := m.resource(o.Kind, o.Namespace)
+	if err != nil {
+		return err
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
+		"uid":    o.UID,
+		"labels": map[string]any{v1alpha1.ManagedLabel: nil},
+		"annotations": map[string]any{
+			v1alpha1.HostAnnotation: nil, v1alpha1.BindingAnnotation: nil, v1alpha1.HashAnnotation: nil,
+		},
+	}})
+	if err != nil {
+		return fmt.Errorf("encoding the release of %s: %w", o.Name, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	_, err = resource.Patch(ctx, o.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: applyplan.FieldManager})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("releasing %s %s/%s in %s: %w", o.Kind.Kind, o.Namespace, o.Name, m.Name, err)
+	}
+	return nil
+}
+
+// EnsureNamespace creates a namespace that objects need. It carries this host's marks but names no binding,
+// so that it is never deleted because of one.
+func (m *Member) EnsureNamespace(ctx context.Context, name string) error {
+	namespace := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "Namespace",
+		"metadata": map[string]any{
+			"name":        name,
+			"labels":      map[string]any{v1alpha1.ManagedLabel: "true"},
+			"annotations": map[string]any{v1alpha1.HostAnnotation: m.observer.hostUID},
+		},
+	}}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	_, err := m.client.Resource(corev1.SchemeGroupVersion.WithResource("namespaces")).Create(ctx, namespace, metav1.CreateOptions{FieldManager: applyplan.FieldManager})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("creating namespace %s in %s: %w", name, m.Name, err)
+	}
+	return nil
+}
+
+func (m *Member) resource(gvk schema.GroupVersionKind, namespace string) (dynamic.ResourceInterface, error) {
+	mapping, err := m.mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
+	if err != nil {
+		return nil, fmt.Errorf("finding %s in %s: %w", gvk.Kind, m.Name, err)
+	}
+	if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
+		return m.client.Resource(mapping.Resource).Namespace(namespace), nil
+	}
+	return m.client.Resource(mapping.Resource), nil
+}
