@@ -1,0 +1,82 @@
+package configfile
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/yaml"
+)
+
+// Load reads the file at path over the defaults; an empty path gives the defaults. A field that is not known,
+// or a value out of bounds, is an error that names it.
+func Load(path string) (Manager, error) {
+	m := Default()
+	if path == "" {
+		return m, nil
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return Manager{}, fmt.Errorf("reading the configuration: %w", err)
+	}
+	m.APIVersion, m.Kind = "", ""
+	if err := yaml.UnmarshalStrict(content, &m); err != nil {
+		return Manager{}, fmt.Errorf("decoding the configuration %s: %w", path, err)
+	}
+	if err := Validate(m).ToAggregate(); err != nil {
+		return Manager{}, fmt.Errorf("the configuration %s is not valid: %w", path, err)
+	}
+	return m, nil
+}
+
+// Validate finds what is wrong with a configuration.
+func Validate(m Manager) field.ErrorList {
+	var errs field.ErrorList
+	if m.APIVersion != APIVersion {
+		errs = append(errs, field.NotSupported(field.NewPath("apiVersion"), m.APIVersion, []string{APIVersion}))
+	}
+	if m.Kind != Kind {
+		errs = append(errs, field.NotSupported(field.NewPath("kind"), m.Kind, []string{Kind}))
+	}
+	errs = append(errs, validateLeaderElection(m.LeaderElection, field.NewPath("leaderElection"))...)
+	errs = append(errs, validateClusters(m.Clusters, field.NewPath("clusters"))...)
+	if m.Execution.WorkersPerMember < 1 {
+		errs = append(errs, field.Invalid(field.NewPath("execution", "workersPerMember"), m.Execution.WorkersPerMember, "must be at least 1"))
+	}
+	return errs
+}
+
+func validateLeaderElection(l LeaderElection, path *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	if l.RetryPeriod.Duration <= 0 {
+		errs = append(errs, field.Invalid(path.Child("retryPeriod"), l.RetryPeriod.Duration.String(), "must be more than 0"))
+	}
+	if l.RenewDeadline.Duration <= l.RetryPeriod.Duration {
+		errs = append(errs, field.Invalid(path.Child("renewDeadline"), l.RenewDeadline.Duration.String(), "must be more than retryPeriod"))
+	}
+	if l.LeaseDuration.Duration <= l.RenewDeadline.Duration {
+		errs = append(errs, field.Invalid(path.Child("leaseDuration"), l.LeaseDuration.Duration.String(), "must be more than renewDeadline"))
+	}
+	return errs
+}
+
+// minProbeInterval keeps a typing error from becoming a load test of every member.
+const minProbeInterval = 100 * time.Millisecond
+
+func validateClusters(c Clusters, path *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	if c.ProbeInterval.Duration < minProbeInterval {
+		errs = append(errs, field.Invalid(path.Child("probeInterval"), c.ProbeInterval.Duration.String(), "must be at least 100ms"))
+	}
+	if c.ProbeTimeout.Duration <= 0 {
+		errs = append(errs, field.Invalid(path.Child("probeTimeout"), c.ProbeTimeout.Duration.String(), "must be more than 0"))
+	}
+	if c.FailureThreshold.Duration < 0 {
+		errs = append(errs, field.Invalid(path.Child("failureThreshold"), c.FailureThreshold.Duration.String(), "must not be negative"))
+	}
+	if c.SuccessThreshold.Duration < 0 {
+		errs = append(errs, field.Invalid(path.Child("successThreshold"), c.SuccessThreshold.Duration.String(), "must not be negative"))
+	}
+	return errs
+}

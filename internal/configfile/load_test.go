@@ -1,0 +1,61 @@
+package configfile
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+const header = "apiVersion: config.flotilla.dev/v1alpha1\nkind: ManagerConfiguration\n"
+
+func load(t *testing.T, content string) (Manager, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return Load(path)
+}
+
+func TestAFileChangesOnlyWhatItSays(t *testing.T) {
+	got, err := load(t, header+"leaderElection:\n  leaseDuration: 30s\nclusters:\n  probeInterval: 1s\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.LeaderElection.LeaseDuration = metav1.Duration{Duration: 30 * time.Second}
+	want.Clusters.ProbeInterval = metav1.Duration{Duration: time.Second}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Load() differs (-want +got):\n%s", diff)
+	}
+}
+
+func TestTheDefaultsAreValid(t *testing.T) {
+	if errs := Validate(Default()); len(errs) > 0 {
+		t.Errorf("Validate(Default()) = %v, want none", errs)
+	}
+}
+
+func TestMistakesAreNamed(t *testing.T) {
+	for name, tc := range map[string]struct{ content, want string }{
+		"unknown field":        {header + "leaderElektion: {}\n", `unknown field "leaderElektion"`},
+		"no kind":              {"apiVersion: config.flotilla.dev/v1alpha1\n", `kind: Unsupported value: ""`},
+		"another version":      {"apiVersion: v1\nkind: ManagerConfiguration\n", `apiVersion: Unsupported value: "v1"`},
+		"no workers":           {header + "execution:\n  workersPerMember: 0\n", "execution.workersPerMember: Invalid value: 0: must be at least 1"},
+		"lease below deadline": {header + "leaderElection:\n  leaseDuration: 5s\n", "leaderElection.leaseDuration: Invalid value"},
+		"probes too often":     {header + "clusters:\n  probeInterval: 1ms\n", "clusters.probeInterval: Invalid value: \"1ms\": must be at least 100ms"},
+		"not a duration":       {header + "clusters:\n  probeInterval: soon\n", "soon"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := load(t, tc.content)
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("Load() = %v, want an error with %q", err, tc.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,110 @@
+package configfile
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// The apiVersion and kind of the file.
+const (
+	// APIVersion of the file.
+	APIVersion = "config.flotilla.dev/v1alpha1"
+	// Kind of the file.
+	Kind = "ManagerConfiguration"
+)
+
+// Manager configures `flotilla manager`.
+type Manager struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// LeaderElection lets several managers run with one of them active.
+	LeaderElection LeaderElection `json:"leaderElection"`
+	// Metrics is the metrics endpoint.
+	Metrics Metrics `json:"metrics"`
+	// Health is the endpoint of the probes /healthz and /readyz.
+	Health Endpoint `json:"health"`
+	// Pprof is the profiling endpoint. It is off by default.
+	Pprof Endpoint `json:"pprof"`
+	// Clusters configures how members are watched over.
+	Clusters Clusters `json:"clusters"`
+	// Execution configures how members are written to.
+	Execution Execution `json:"execution"`
+	// Admission configures the host's admission policies.
+	Admission Admission `json:"admission"`
+}
+
+// LeaderElection lets several managers run with one of them active. The durations have client-go's meaning.
+type LeaderElection struct {
+	// Enabled turns it on. Default: true.
+	Enabled bool `json:"enabled"`
+	// Namespace of the lease. Default: the manager's own namespace (environment variable POD_NAMESPACE), or
+	// else flotilla-system.
+	Namespace string `json:"namespace,omitempty"`
+	// LeaseDuration is how long a lost manager's lease blocks the others. Default: 15s.
+	LeaseDuration metav1.Duration `json:"leaseDuration"`
+	// RenewDeadline is how long the active manager tries to renew its lease. Default: 10s.
+	RenewDeadline metav1.Duration `json:"renewDeadline"`
+	// RetryPeriod is the time between tries. Default: 2s.
+	RetryPeriod metav1.Duration `json:"retryPeriod"`
+}
+
+// Metrics is the metrics endpoint.
+type Metrics struct {
+	// BindAddress such as ":8443"; "0" turns it off. Default: ":8443".
+	BindAddress string `json:"bindAddress"`
+	// Secure serves HTTPS and asks the host who may read (TokenReview and SubjectAccessReview on the URL
+	// /metrics). Default: true.
+	Secure bool `json:"secure"`
+	// CertDir holds tls.crt and tls.key; empty makes a self-signed certificate.
+	CertDir string `json:"certDir,omitempty"`
+}
+
+// Endpoint is an address to serve at.
+type Endpoint struct {
+	// BindAddress such as ":8081"; "0" turns it off.
+	BindAddress string `json:"bindAddress"`
+}
+
+// Clusters configures how members are watched over.
+type Clusters struct {
+	// ProbeInterval is the time between probes of a member. Default: 10s, at least 100ms.
+	ProbeInterval metav1.Duration `json:"probeInterval"`
+	// ProbeTimeout is how long a probe may take. Default: 5s.
+	ProbeTimeout metav1.Duration `json:"probeTimeout"`
+	// FailureThreshold is how long a Ready member must fail before it is no longer Ready. Default: 30s.
+	FailureThreshold metav1.Duration `json:"failureThreshold"`
+	// SuccessThreshold is how long a failed member must answer before it is Ready again. Default: 30s.
+	SuccessThreshold metav1.Duration `json:"successThreshold"`
+}
+
+// Execution configures how members are written to.
+type Execution struct {
+	// WorkersPerMember is how many objects of one member are worked on at the same time. Default: 16.
+	WorkersPerMember int `json:"workersPerMember"`
+}
+
+// Admission configures the host's admission policies.
+type Admission struct {
+	// Install lets the manager install and repair the admission policies at start. Default: true.
+	Install bool `json:"install"`
+}
+
+// Default is the configuration without a file.
+func Default() Manager {
+	seconds := func(n int) metav1.Duration { return metav1.Duration{Duration: time.Duration(n) * time.Second} }
+	return Manager{
+		TypeMeta: metav1.TypeMeta{APIVersion: APIVersion, Kind: Kind},
+		// client-go's recommended durations, see LeaderElectionConfig in k8s.io/client-go.
+		LeaderElection: LeaderElection{Enabled: true, LeaseDuration: seconds(15), RenewDeadline: seconds(10), RetryPeriod: seconds(2)},
+		Metrics:        Metrics{BindAddress: ":8443", Secure: true},
+		Health:         Endpoint{BindAddress: ":8081"},
+		Pprof:          Endpoint{BindAddress: "0"},
+		Clusters: Clusters{
+			ProbeInterval: seconds(10), ProbeTimeout: seconds(5),
+			FailureThreshold: seconds(30), SuccessThreshold: seconds(30),
+		},
+		Execution: Execution{WorkersPerMember: 16},
+		Admission: Admission{Install: true},
+	}
+}
