@@ -18,6 +18,9 @@ import (
 	config "github.com/flotilla-dev/flotilla/config/admission"
 )
 
+// The manager itself passes the policies, because it is granted the verb that they ask for.
+// +kubebuilder:rbac:groups=flotilla.dev,resources=templates,verbs=manage
+
 // The names below are those of config/admission. Server-side apply of an object that does not exist
 // needs the verb create beside patch; both are granted for these names only.
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingadmissionpolicies;validatingadmissionpolicybindings;mutatingadmissionpolicies;mutatingadmissionpolicybindings,verbs=create;patch,resourceNames=flotilla-policies-namespace;flotilla-templates-claims;flotilla-templates-events;flotilla-templates-pods;flotilla-templates-scale;flotilla-templates-services;flotilla-templates-spawn;flotilla-templates-status
