@@ -23,21 +23,21 @@ func TestDivideGivesSharesByWeight(t *testing.T) {
 		weights  []int64
 		want     []int32
 	}{
-		"two to one to one":                         {8, []int64{2, 1, 1}, []int32{4, 2, 2}},
-		"equal weights":                             {9, []int64{1, 1, 1}, []int32{3, 3, 3}},
-		"weights are relative":                      {8, []int64{200, 100, 100}, []int32{4, 2, 2}},
-		"rounds to the nearest, not down":           {2, []int64{5, 1}, []int32{2, 0}},
-		"a tie goes to the cluster with fewer":      {3, []int64{5, 1}, []int32{2, 1}},
-		"then the next one to the large one":        {4, []int64{5, 1}, []int32{3, 1}},
-		"a cluster without weight gets nothing":     {5, []int64{1, 0}, []int32{5, 0}},
-		"a negative weight counts as none":          {5, []int64{1, -7}, []int32{5, 0}},
-		"no weights at all":                         {5, []int64{0, 0}, []int32{0, 0}},
-		"no replicas":                               {0, []int64{1, 2}, []int32{0, 0}},
-		"negative replicas":                         {-1, []int64{1, 2}, []int32{0, 0}},
-		"no candidates":                             {5, nil, []int32{}},
-		"fewer replicas than clusters":              {1, []int64{1, 3, 2}, []int32{0, 1, 0}},
-		"the largest numbers do not overflow":       {math.MaxInt32 - 1, []int64{math.MaxInt64, math.MaxInt64}, []int32{1073741823, 1073741823}},
-		"a huge weight beside a small one":          {1000, []int64{math.MaxInt64, 1}, []int32{1000, 0}},
+		"two to one to one":                     {8, []int64{2, 1, 1}, []int32{4, 2, 2}},
+		"equal weights":                         {9, []int64{1, 1, 1}, []int32{3, 3, 3}},
+		"weights are relative":                  {8, []int64{200, 100, 100}, []int32{4, 2, 2}},
+		"rounds to the nearest, not down":       {2, []int64{5, 1}, []int32{2, 0}},
+		"a tie goes to the cluster with fewer":  {3, []int64{5, 1}, []int32{2, 1}},
+		"then the next one to the large one":    {4, []int64{5, 1}, []int32{3, 1}},
+		"a cluster without weight gets nothing": {5, []int64{1, 0}, []int32{5, 0}},
+		"a negative weight counts as none":      {5, []int64{1, -7}, []int32{5, 0}},
+		"no weights at all":                     {5, []int64{0, 0}, []int32{0, 0}},
+		"no replicas":                           {0, []int64{1, 2}, []int32{0, 0}},
+		"negative replicas":                     {-1, []int64{1, 2}, []int32{0, 0}},
+		"no candidates":                         {5, nil, []int32{}},
+		"fewer replicas than clusters":          {1, []int64{1, 3, 2}, []int32{0, 1, 0}},
+		"the largest numbers do not overflow":   {math.MaxInt32 - 1, []int64{math.MaxInt64, math.MaxInt64}, []int32{1073741823, 1073741823}},
+		"a huge weight beside a small one":      {1000, []int64{math.MaxInt64, 1}, []int32{1000, 0}},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -1,0 +1,5 @@
+// Package policymatch answers: which policy governs a template, and why this one?
+//
+// It knows what is never a template, how selectors match, which of several policies wins, and which fields of
+// a policy have no effect in this version. Values in, values out; the order of the policies does not count.
+package policymatch

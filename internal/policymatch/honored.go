@@ -1,0 +1,38 @@
+package policymatch
+
+import (
+	"fmt"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+)
+
+// NotHonored names the fields of a policy's spec that are set and have no effect in this version, as paths
+// from the object's root, in the order of the API.
+func NotHonored(spec *v1alpha1.PropagationSpec) []string {
+	var paths []string
+	add := func(set bool, path string) {
+		if set {
+			paths = append(paths, path)
+		}
+	}
+	placement := &spec.Placement
+	add(len(placement.ClusterAffinities) > 0, "spec.placement.clusterAffinities")
+	for i, toleration := range placement.ClusterTolerations {
+		add(toleration.TolerationSeconds != nil, fmt.Sprintf("spec.placement.clusterTolerations[%d].tolerationSeconds", i))
+	}
+	add(len(placement.SpreadConstraints) > 0, "spec.placement.spreadConstraints")
+	if division := placement.ReplicaScheduling; division != nil {
+		add(division.ReplicaDivisionPreference == v1alpha1.Aggregated, "spec.placement.replicaScheduling.replicaDivisionPreference")
+		add(division.WeightPreference != nil && division.WeightPreference.DynamicWeight != "",
+			"spec.placement.replicaScheduling.weightPreference.dynamicWeight")
+	}
+	add(placement.WorkloadAffinity != nil, "spec.placement.workloadAffinity")
+	add(spec.Preemption == v1alpha1.PreemptAlways, "spec.preemption")
+	add(spec.PropagateDeps, "spec.propagateDeps")
+	add(len(spec.DependentOverrides) > 0, "spec.dependentOverrides")
+	add(spec.Failover != nil, "spec.failover")
+	add(spec.ActivationPreference != "", "spec.activationPreference")
+	add(spec.Suspension != nil, "spec.suspension")
+	add(spec.SchedulePriority != nil, "spec.schedulePriority")
+	return paths
+}
