@@ -22,6 +22,9 @@ const (
 	RetainReplicasLabel = "flotilla.dev/retain-replicas"
 )
 
+// ClusterLabel on an execution namespace names the Cluster that it belongs to.
+const ClusterLabel = "flotilla.dev/cluster"
+
 // HostOnlyValue is the loadBalancerClass that Services get, and the scheduling gate that Pods get, in
 // a template namespace. Both keep the host from acting on a template and never reach a member.
 const HostOnlyValue = "flotilla.dev/template"

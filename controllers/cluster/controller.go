@@ -1,0 +1,147 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/membercluster"
+)
+
+// +kubebuilder:rbac:groups=flotilla.dev,resources=clusters,verbs=get;list;watch;patch;update
+// +kubebuilder:rbac:groups=flotilla.dev,resources=clusters/status,verbs=get;patch;update
+// +kubebuilder:rbac:groups=flotilla.dev,resources=clusters/finalizers,verbs=update
+// +kubebuilder:rbac:groups=flotilla.dev,resources=resourcebindings;clusterresourcebindings,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get
+// +kubebuilder:rbac:groups="",resources=secrets,resourceNames=credentials,verbs=patch
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;create;patch;delete
+// +kubebuilder:rbac:groups="";events.k8s.io,resources=events,verbs=create;patch
+
+const name = "cluster"
+
+// Connections opens and closes what execution uses; membercluster.Pool is one.
+type Connections interface {
+	Connect(name string, connection membercluster.Connection) error
+	Disconnect(name string)
+}
+
+// Options are what the controller needs.
+type Options struct {
+	// HostUID is the UID of the host's kube-system namespace.
+	HostUID string
+	// Connections to the members.
+	Connections Connections
+	// Clock; the real one when nil.
+	Clock clock.PassiveClock
+	// Workers is how many members are looked at at the same time; 32 when zero.
+	Workers int
+	// Timings of the looks; the defaults where zero.
+	Timings Timings
+}
+
+// Timings say how often and how patiently members are looked at.
+type Timings struct {
+	// ProbeInterval between two probes of a member, give or take a tenth; 10 s when zero.
+	ProbeInterval time.Duration
+	// ProbeTimeout bounds one probe; 5 s when zero.
+	ProbeTimeout time.Duration
+	// CollectInterval between two looks at a member's APIs and capacity; 30 s when zero.
+	CollectInterval time.Duration
+	// CollectTimeout bounds such a look; 20 s when zero.
+	CollectTimeout time.Duration
+	// SuccessThreshold is how long a member that did not answer must answer before it is Ready again;
+	// 30 s when zero.
+	SuccessThreshold time.Duration
+	// FailureThreshold is how long a Ready member must not answer before it is no longer Ready; 30 s when
+	// zero.
+	FailureThreshold time.Duration
+}
+
+// The defaults of Timings. The thresholds are the peer's; three probes make one decision.
+const (
+	defaultWorkers          = 32
+	defaultProbeInterval    = 10 * time.Second
+	defaultProbeTimeout     = 5 * time.Second
+	defaultCollectInterval  = 30 * time.Second
+	defaultCollectTimeout   = 20 * time.Second
+	defaultSuccessThreshold = 30 * time.Second
+	defaultFailureThreshold = 30 * time.Second
+	jitter                  = 0.1
+)
+
+func (o Options) withDefaults() Options {
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
+	}
+	if o.Workers == 0 {
+		o.Workers = defaultWorkers
+	}
+	for value, fallback := range map[*time.Duration]time.Duration{
+		&o.Timings.ProbeInterval: defaultProbeInterval, &o.Timings.ProbeTimeout: defaultProbeTimeout,
+		&o.Timings.CollectInterval: defaultCollectInterval, &o.Timings.CollectTimeout: defaultCollectTimeout,
+		&o.Timings.SuccessThreshold: defaultSuccessThreshold, &o.Timings.FailureThreshold: defaultFailureThreshold,
+	} {
+		if *value == 0 {
+			*value = fallback
+		}
+	}
+	return o
+}
+
+// Reconciler keeps what is known of each member true.
+type Reconciler struct {
+	client   client.Client
+	live     client.Reader
+	recorder events.EventRecorder
+	options  Options
+	// claims makes taking a member's identity one at a time; only the leader runs this controller.
+	claims sync.Mutex
+	// collected holds, by Cluster UID, when its APIs and capacity were last looked at.
+	collected sync.Map
+}
+
+// Setup adds the controller to the manager. The manager's cache must know hostindex's indexes.
+func Setup(mgr ctrl.Manager, o Options) error {
+	o = o.withDefaults()
+	r := &Reconciler{client: mgr.GetClient(), live: mgr.GetAPIReader(), recorder: mgr.GetEventRecorder("flotilla-" + name), options: o}
+	err := ctrl.NewControllerManagedBy(mgr).Named(name).
+		For(&v1alpha1.Cluster{}, builder.WithPredicates(predicate.Or(
+			predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+		WithOptions(controller.Options{MaxConcurrentReconciles: o.Workers}).
+		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+	if err != nil {
+		return fmt.Errorf("setting up the controller %s: %w", name, err)
+	}
+	return nil
+}
+
+// Reconcile looks at one member, reports what it saw, and comes back after the probe interval.
+func (r *Reconciler) Reconcile(ctx context.Context, cluster *v1alpha1.Cluster) (ctrl.Result, error) {
+	if !cluster.DeletionTimestamp.IsZero() {
+		return r.remove(ctx, cluster)
+	}
+	if err := r.adopt(ctx, cluster); err != nil {
+		return ctrl.Result{}, err
+	}
+	seen, err := r.look(ctx, cluster)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	status := nextStatus(cluster, seen, r.options.Clock.Now(), r.options.Timings)
+	if err := r.report(ctx, cluster, status); err != nil {
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{RequeueAfter: wait.Jitter(r.options.Timings.ProbeInterval, jitter)}, nil
+}

@@ -1,0 +1,89 @@
+package cluster
+
+import (
+	"fmt"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/memberprobe"
+)
+
+// removalFacts are what the removal of a member depends on.
+type removalFacts struct {
+	// fault is why the member cannot be reached, or must not be touched; nil when it is there.
+	fault *memberprobe.ReasonedError
+	// cleaning is why taking Flotilla's rights out of the member failed; nil when it did not, or was not tried.
+	cleaning error
+	// bindings is how many bindings still name the member; example is one of them.
+	bindings int
+	example  string
+	// force is true when the user gives up on what cannot be cleaned.
+	force bool
+	// connected is true when the member was Ready once.
+	connected bool
+	// identity is the member's id; empty when it was never reached.
+	identity string
+}
+
+// removalPlan is what to do next: clean the member, wait, or (neither) let the Cluster go.
+type removalPlan struct {
+	// clean takes Flotilla's rights out of the member.
+	clean bool
+	// wait says what the removal waits for.
+	wait string
+	// leftBehind says why something stays in the member.
+	leftBehind string
+}
+
+// planRemoval decides how the removal of a member goes on.
+func planRemoval(f removalFacts) removalPlan {
+	switch {
+	case f.fault == nil && f.cleaning == nil && f.bindings > 0:
+		return removalPlan{wait: fmt.Sprintf("waits until its objects are removed or released: %s left, such as %s", plural(f.bindings, "binding"), f.example)}
+	case f.fault == nil && f.cleaning == nil:
+		return removalPlan{clean: true}
+	case isRefused(f.fault) && f.bindings == 0:
+		// What is behind the endpoint is another Cluster's, or nobody's: nothing there is ours to remove.
+		return removalPlan{}
+	case !f.connected && f.bindings == 0:
+		return removalPlan{leftBehind: abandoned(f, "the member was never ready")}
+	case f.bindings == 0 && refusesUs(f.fault):
+		return removalPlan{leftBehind: "the member no longer takes the credentials and no binding names it, so nothing more can be done there"}
+	case f.force:
+		return removalPlan{leftBehind: "given up: " + cause(f)}
+	}
+	return removalPlan{wait: fmt.Sprintf("%s; %s waits for it. To give up on the member, run: kubectl flotilla unjoin NAME --force, or annotate this Cluster with %s=true",
+		cause(f), waiting(f), v1alpha1.ForceDeleteAnnotation)}
+}
+
+// abandoned is empty for a member that was never reached: nothing can be in it.
+func abandoned(f removalFacts, why string) string {
+	if f.identity == "" {
+		return ""
+	}
+	return why + ": " + cause(f)
+}
+
+func refusesUs(fault *memberprobe.ReasonedError) bool {
+	return fault != nil && (fault.Reason == v1alpha1.ReasonUnauthorized || fault.Reason == v1alpha1.ReasonForbidden)
+}
+
+func cause(f removalFacts) string {
+	if f.cleaning != nil {
+		return f.cleaning.Error()
+	}
+	return f.fault.Message
+}
+
+func waiting(f removalFacts) string {
+	if f.bindings == 0 {
+		return "the removal of Flotilla's account"
+	}
+	return fmt.Sprintf("the removal of the objects of %s, such as %s,", plural(f.bindings, "binding"), f.example)
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,144 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/membercluster"
+	"github.com/flotilla-dev/flotilla/internal/memberprobe"
+	"github.com/flotilla-dev/flotilla/internal/objectpatch"
+)
+
+// look asks a member how it is, and connects it when it may be used. Errors are the host's; what is wrong
+// with the member is in the sighting.
+func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.Cluster) (sighting, error) {
+	if cluster.Spec.SyncMode == v1alpha1.Pull {
+		r.options.Connections.Disconnect(cluster.Name)
+		return sighting{fault: &memberprobe.ReasonedError{Reason: v1alpha1.ReasonSyncModeNotSupported,
+			Message: "syncMode Pull has no effect in this version: unjoin the cluster and join it with Push"}}, nil
+	}
+	config, secret, err := r.credentials(ctx, cluster)
+	if err != nil {
+		return r.fault(cluster, err)
+	}
+	visit, err := memberprobe.Open(config)
+	if err != nil {
+		return r.fault(cluster, err)
+	}
+	defer visit.Close()
+	identity, err := r.probe(ctx, visit)
+	if err != nil {
+		return r.fault(cluster, err)
+	}
+	if err := r.claim(ctx, cluster, identity.ID); err != nil {
+		return r.fault(cluster, err)
+	}
+	if err := r.options.Connections.Connect(cluster.Name, membercluster.Connection{Config: config}); err != nil {
+		return sighting{}, err
+	}
+	r.renew(ctx, cluster, config, secret)
+	return sighting{identity: identity, collected: r.collect(ctx, cluster, visit)}, nil
+}
+
+// fault makes a sighting of what is wrong with a member. One that may not be used any more is disconnected;
+// one that is silent, or refuses us for now, stays connected, so that work goes on when it comes back.
+func (r *Reconciler) fault(cluster *v1alpha1.Cluster, err error) (sighting, error) {
+	var fault *memberprobe.ReasonedError
+	if !errors.As(err, &fault) {
+		return sighting{}, err
+	}
+	if !mayPass(fault.Reason) {
+		r.options.Connections.Disconnect(cluster.Name)
+	}
+	return sighting{fault: fault}, nil
+}
+
+// credentials reads a member's credentials Secret and makes its connection. A Secret that is missing gets
+// its namespace, so that it can be created.
+func (r *Reconciler) credentials(ctx context.Context, cluster *v1alpha1.Cluster) (*rest.Config, *corev1.Secret, error) {
+	namespace, name := memberprobe.SecretKey(cluster)
+	secret := &corev1.Secret{}
+	err := r.live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, secret)
+	if apierrors.IsNotFound(err) {
+		secret = nil
+		if err := r.ensureNamespaceUnlessLeaving(ctx, cluster); err != nil {
+			return nil, nil, err
+		}
+	} else if err != nil {
+		return nil, nil, fmt.Errorf("reading the Secret %s/%s: %w", namespace, name, err)
+	}
+	config, err := memberprobe.RESTConfig(cluster, secret)
+	return config, secret, err
+}
+
+func (r *Reconciler) ensureNamespaceUnlessLeaving(ctx context.Context, cluster *v1alpha1.Cluster) error {
+	if !cluster.DeletionTimestamp.IsZero() {
+		return nil
+	}
+	return r.ensureNamespace(ctx, cluster.Name)
+}
+
+func (r *Reconciler) probe(ctx context.Context, visit *memberprobe.Visit) (memberprobe.Identity, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.options.Timings.ProbeTimeout)
+	defer cancel()
+	return visit.Probe(ctx)
+}
+
+// claim checks that a member is the one that this Cluster stands for, and nobody else's. A Cluster without
+// an id takes the member's. Refusals are of type *memberprobe.ReasonedError.
+func (r *Reconciler) claim(ctx context.Context, cluster *v1alpha1.Cluster, id string) error {
+	var clusters v1alpha1.ClusterList
+	if cluster.Spec.ID != "" {
+		if err := r.client.List(ctx, &clusters); err != nil {
+			return fmt.Errorf("listing Clusters: %w", err)
+		}
+		return refusal(cluster, clusters.Items, id, r.options.HostUID)
+	}
+	r.claims.Lock()
+	defer r.claims.Unlock()
+	if err := r.live.List(ctx, &clusters); err != nil {
+		return fmt.Errorf("listing Clusters: %w", err)
+	}
+	if err := refusal(cluster, clusters.Items, id, r.options.HostUID); err != nil {
+		return err
+	}
+	before := cluster.DeepCopy()
+	cluster.Spec.ID = id
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := r.client.Patch(ctx, cluster, patch, client.FieldOwner(objectpatch.ClusterOwner)); err != nil {
+		return fmt.Errorf("setting the id of Cluster %s: %w", cluster.Name, err)
+	}
+	return nil
+}
+
+// collect looks at the member's APIs and capacity when it is time to; nil when it is not.
+func (r *Reconciler) collect(ctx context.Context, cluster *v1alpha1.Cluster, visit *memberprobe.Visit) *collection {
+	now := r.options.Clock.Now()
+	if last, known := r.collected.Load(cluster.UID); known {
+		if at, ok := last.(int64); ok && now.UnixNano()-at < int64(r.options.Timings.CollectInterval) {
+			return nil
+		}
+	}
+	r.collected.Store(cluster.UID, now.UnixNano())
+	ctx, cancel := context.WithTimeout(ctx, r.options.Timings.CollectTimeout)
+	defer cancel()
+	var c collection
+	if discovery, err := visit.Discover(ctx); err != nil {
+		c.discoveryErr = err
+	} else {
+		c.discovery = &discovery
+	}
+	if summary, err := visit.Summarize(ctx); err != nil {
+		c.summaryErr = err
+	} else {
+		c.summary = &summary
+	}
+	return &c
+}
