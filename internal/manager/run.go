@@ -1,0 +1,121 @@
+package manager
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/configfile"
+)
+
+// +kubebuilder:rbac:groups="",resources=namespaces,resourceNames=kube-system,verbs=get
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups="",resources=events,verbs=create;patch
+
+// leaseName is the name of the lease that the managers compete for.
+const leaseName = "flotilla-manager"
+
+// Run runs a manager until ctx ends or its lease is lost; in the latter case it returns an error at once, so
+// that the process ends and writes nothing more.
+func Run(ctx context.Context, host *rest.Config, c configfile.Manager) error {
+	hostUID, err := readHostUID(ctx, host)
+	if err != nil {
+		return err
+	}
+	mgr, err := ctrl.NewManager(host, options(c))
+	if err != nil {
+		return fmt.Errorf("making the manager: %w", err)
+	}
+	if err := assemble(ctx, mgr, hostUID, c); err != nil {
+		return err
+	}
+	if err := mgr.Start(ctx); err != nil {
+		return fmt.Errorf("running the manager: %w", err)
+	}
+	return nil
+}
+
+// Scheme knows every kind that the manager reads or writes as a typed object.
+func Scheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+	return scheme
+}
+
+func options(c configfile.Manager) ctrl.Options {
+	return ctrl.Options{
+		Scheme: Scheme(),
+		Cache:  cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
+		Client: client.Options{Cache: &client.CacheOptions{
+			// Credentials are read when they are needed and never kept.
+			DisableFor: []client.Object{&corev1.Secret{}},
+		}},
+		Metrics:                       metrics(c.Metrics),
+		HealthProbeBindAddress:        c.Health.BindAddress,
+		PprofBindAddress:              c.Pprof.BindAddress,
+		LeaderElection:                c.LeaderElection.Enabled,
+		LeaderElectionID:              leaseName,
+		LeaderElectionNamespace:       leaseNamespace(c.LeaderElection.Namespace),
+		LeaderElectionReleaseOnCancel: true, // the process ends right after Start returns
+		LeaseDuration:                 &c.LeaderElection.LeaseDuration.Duration,
+		RenewDeadline:                 &c.LeaderElection.RenewDeadline.Duration,
+		RetryPeriod:                   &c.LeaderElection.RetryPeriod.Duration,
+	}
+}
+
+func metrics(m configfile.Metrics) metricsserver.Options {
+	o := metricsserver.Options{BindAddress: m.BindAddress, SecureServing: m.Secure, CertDir: m.CertDir}
+	if m.Secure {
+		o.FilterProvider = filters.WithAuthenticationAndAuthorization
+	}
+	return o
+}
+
+func leaseNamespace(configured string) string {
+	if configured != "" {
+		return configured
+	}
+	if own := os.Getenv("POD_NAMESPACE"); own != "" {
+		return own
+	}
+	return v1alpha1.SystemNamespace
+}
+
+// readHostUID finds out who the host is: the UID of its kube-system namespace, which lives as long as the
+// cluster does.
+func readHostUID(ctx context.Context, host *rest.Config) (string, error) {
+	c, err := client.New(host, client.Options{Scheme: Scheme()})
+	if err != nil {
+		return "", fmt.Errorf("making a client of the host: %w", err)
+	}
+	namespace := &corev1.Namespace{}
+	if err := c.Get(ctx, client.ObjectKey{Name: metav1.NamespaceSystem}, namespace); err != nil {
+		return "", fmt.Errorf("finding out the host's identity: %w", err)
+	}
+	return string(namespace.UID), nil
+}
+
+func addProbes(mgr ctrl.Manager) error {
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("adding the liveness probe: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("adding the readiness probe: %w", err)
+	}
+	return nil
+}
