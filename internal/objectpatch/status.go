@@ -32,13 +32,19 @@ const (
 // that this owner applied before and that are not set now. Other owners' fields stay. The object must
 // exist; its UID is a precondition, so that a namesake created meanwhile is not written to.
 func ApplyStatus(ctx context.Context, c client.Client, obj client.Object, owner Owner, status any) error {
+	_, err := ApplyStatusVersion(ctx, c, obj, owner, status)
+	return err
+}
+
+// ApplyStatusVersion is ApplyStatus, and returns the resource version that the object has now.
+func ApplyStatusVersion(ctx context.Context, c client.Client, obj client.Object, owner Owner, status any) (string, error) {
 	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(status)
 	if err != nil {
-		return fmt.Errorf("converting the status of %s: %w", obj.GetName(), err)
+		return "", fmt.Errorf("converting the status of %s: %w", obj.GetName(), err)
 	}
 	gvk, err := apiutil.GVKForObject(obj, c.Scheme())
 	if err != nil {
-		return fmt.Errorf("finding the kind of %s: %w", obj.GetName(), err)
+		return "", fmt.Errorf("finding the kind of %s: %w", obj.GetName(), err)
 	}
 	u := &unstructured.Unstructured{Object: map[string]any{"status": fields}}
 	u.SetGroupVersionKind(gvk)
@@ -47,9 +53,9 @@ func ApplyStatus(ctx context.Context, c client.Client, obj client.Object, owner 
 	u.SetUID(obj.GetUID())
 	err = c.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(owner), client.ForceOwnership)
 	if err != nil {
-		return fmt.Errorf("applying the status of %s %s: %w", gvk.Kind, client.ObjectKeyFromObject(obj), err)
+		return "", fmt.Errorf("applying the status of %s %s: %w", gvk.Kind, client.ObjectKeyFromObject(obj), err)
 	}
-	return nil
+	return u.GetResourceVersion(), nil
 }
 
 // MergeStatus changes an object's status from what it holds to want, in one merge patch that names only

@@ -1,0 +1,50 @@
+package ownwrites
+
+import (
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	clocktesting "k8s.io/utils/clock/testing"
+)
+
+func TestSeen(t *testing.T) {
+	key := types.NamespacedName{Namespace: "shop", Name: "web"}
+	tests := map[string]struct {
+		wrote  string
+		cached string
+		after  time.Duration
+		want   bool
+	}{
+		"nothing was written":                     {cached: "7", want: true},
+		"the cache is behind":                     {wrote: "10", cached: "9", want: false},
+		"the cache is at the write":               {wrote: "10", cached: "10", want: true},
+		"the cache is ahead":                      {wrote: "10", cached: "11", want: true},
+		"the object is not in the cache yet":      {wrote: "10", cached: "", want: false},
+		"patience ends":                           {wrote: "10", cached: "9", after: Patience, want: true},
+		"a version that is no number is not held": {wrote: "10", cached: "x", want: true},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			clock := clocktesting.NewFakePassiveClock(time.Unix(1000, 0))
+			writes := New(clock)
+			if tc.wrote != "" {
+				writes.Wrote(key, tc.wrote)
+			}
+			clock.SetTime(clock.Now().Add(tc.after))
+			if got := writes.Seen(key, tc.cached); got != tc.want {
+				t.Errorf("Seen() = %t, want %t", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestForgetEndsTheWait(t *testing.T) {
+	key := types.NamespacedName{Name: "web"}
+	writes := New(clocktesting.NewFakePassiveClock(time.Unix(1000, 0)))
+	writes.Wrote(key, "10")
+	writes.Forget(key)
+	if !writes.Seen(key, "") {
+		t.Error("a forgotten write is still waited for")
+	}
+}
