@@ -1,0 +1,5 @@
+// Package kubectl is the kubectl plugin: it answers what a person at a terminal asks of Flotilla.
+//
+// It reads kubeconfigs, writes Clusters and what belongs to them on the host, and gives Flotilla its account
+// in a member that joins. Everything that goes on afterwards is the manager's; the plugin only watches it.
+package kubectl
