@@ -1,0 +1,124 @@
+package interpreter
+
+import (
+	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+)
+
+// Health judges a member's object: Healthy when it does what its spec asks for, Unhealthy when it does not,
+// or not yet. An object that is being deleted is Unhealthy, one that cannot be judged, or none at all, is
+// Unknown.
+func (i *Interpreter) Health(obj *unstructured.Unstructured) v1alpha1.Health {
+	if obj == nil {
+		return v1alpha1.HealthUnknown
+	}
+	if obj.GetDeletionTimestamp() != nil {
+		return v1alpha1.Unhealthy
+	}
+	if judge, known := i.health[kindOf(obj)]; known {
+		return judge(obj)
+	}
+	return conventionalHealth(obj)
+}
+
+func nativeHealth() map[schema.GroupKind]func(*unstructured.Unstructured) v1alpha1.Health {
+	return map[schema.GroupKind]func(*unstructured.Unstructured) v1alpha1.Health{
+		deployment:  deploymentHealth,
+		statefulSet: statefulSetHealth,
+		replicaSet:  replicaSetHealth,
+		daemonSet:   daemonSetHealth,
+		job:         jobHealth,
+		cronJob:     cronJobHealth,
+		pod:         podHealth,
+		service:     serviceHealth,
+	}
+}
+
+// conventionalHealth judges by what most controllers agree on: observedGeneration and the conditions
+// Ready, Reconciling and Stalled. An object without any of them, such as a ConfigMap, is healthy.
+func conventionalHealth(obj *unstructured.Unstructured) v1alpha1.Health {
+	result, err := status.Compute(obj)
+	if err != nil {
+		return v1alpha1.HealthUnknown
+	}
+	switch result.Status {
+	case status.CurrentStatus:
+		return v1alpha1.Healthy
+	case status.InProgressStatus, status.FailedStatus, status.TerminatingStatus:
+		return v1alpha1.Unhealthy
+	default:
+		return v1alpha1.HealthUnknown
+	}
+}
+
+func verdict(healthy bool) v1alpha1.Health {
+	if healthy {
+		return v1alpha1.Healthy
+	}
+	return v1alpha1.Unhealthy
+}
+
+func deploymentHealth(obj *unstructured.Unstructured) v1alpha1.Health {
+	want := numberOr(1, obj.Object, "spec", "replicas")
+	return verdict(observed(obj) &&
+		number(obj.Object, "status", "updatedReplicas") >= want &&
+		number(obj.Object, "status", "availableReplicas") >= want)
+}
+
+func replicaSetHealth(obj *unstructured.Unstructured) v1alpha1.Health {
+	want := numberOr(1, obj.Object, "spec", "replicas")
+	return verdict(observed(obj) && number(obj.Object, "status", "availableReplicas") >= want)
+}
+
+// statefulSetHealth asks for updated pods only as far as the update strategy lets the controller update.
+func statefulSetHealth(obj *unstructured.Unstructured) v1alpha1.Health {
+	want := numberOr(1, obj.Object, "spec", "replicas")
+	updated := want - number(obj.Object, "spec", "updateStrategy", "rollingUpdate", "partition")
+	if text(obj.Object, "spec", "updateStrategy", "type") == "OnDelete" {
+		updated = 0
+	}
+	return verdict(observed(obj) &&
+		number(obj.Object, "status", "updatedReplicas") >= updated &&
+		number(obj.Object, "status", "availableReplicas") >= want)
+}
+
+// daemonSetHealth takes a DaemonSet without a matching node for healthy: there is nothing to run.
+func daemonSetHealth(obj *unstructured.Unstructured) v1alpha1.Health {
+	want := number(obj.Object, "status", "desiredNumberScheduled")
+	updated := want
+	if text(obj.Object, "spec", "updateStrategy", "type") == "OnDelete" {
+		updated = 0
+	}
+	return verdict(observed(obj) &&
+		number(obj.Object, "status", "updatedNumberScheduled") >= updated &&
+		number(obj.Object, "status", "numberAvailable") >= want)
+}
+
+// jobHealth takes a Job that still works for healthy: it may take its time.
+func jobHealth(obj *unstructured.Unstructured) v1alpha1.Health {
+	return verdict(!conditionIs(statusOf(obj), "Failed", "True") && !conditionIs(statusOf(obj), "FailureTarget", "True"))
+}
+
+func cronJobHealth(*unstructured.Unstructured) v1alpha1.Health { return v1alpha1.Healthy }
+
+func podHealth(obj *unstructured.Unstructured) v1alpha1.Health {
+	switch text(obj.Object, "status", "phase") {
+	case "Succeeded":
+		return v1alpha1.Healthy
+	case "Running":
+		return verdict(conditionIs(statusOf(obj), "Ready", "True"))
+	default:
+		return v1alpha1.Unhealthy
+	}
+}
+
+// serviceHealth waits for the address of a load balancer. Other Services work as soon as they exist.
+func serviceHealth(obj *unstructured.Unstructured) v1alpha1.Health {
+	if text(obj.Object, "spec", "type") != "LoadBalancer" {
+		return v1alpha1.Healthy
+	}
+	return verdict(len(objects(obj.Object, "status", "loadBalancer", "ingress")) > 0)
+}

@@ -1,0 +1,101 @@
+package interpreter
+
+import (
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+)
+
+// The kinds that the interpreter knows natively. Versions do not matter: a Deployment means the same in
+// every one that is still served.
+var (
+	deployment  = schema.GroupKind{Group: "apps", Kind: "Deployment"}
+	statefulSet = schema.GroupKind{Group: "apps", Kind: "StatefulSet"}
+	daemonSet   = schema.GroupKind{Group: "apps", Kind: "DaemonSet"}
+	replicaSet  = schema.GroupKind{Group: "apps", Kind: "ReplicaSet"}
+	job         = schema.GroupKind{Group: "batch", Kind: "Job"}
+	cronJob     = schema.GroupKind{Group: "batch", Kind: "CronJob"}
+	pod         = schema.GroupKind{Kind: "Pod"}
+	service     = schema.GroupKind{Kind: "Service"}
+)
+
+// Interpreter says what kinds mean. It never changes after New and is safe for concurrent use.
+type Interpreter struct {
+	health    map[schema.GroupKind]func(*unstructured.Unstructured) v1alpha1.Health
+	reflect   map[schema.GroupKind]func(status map[string]any) map[string]any
+	aggregate map[schema.GroupKind]func(*unstructured.Unstructured, Fleet) (map[string]any, bool)
+}
+
+// New makes an interpreter of the native kinds.
+func New() *Interpreter {
+	return &Interpreter{health: nativeHealth(), reflect: nativeReflections(), aggregate: nativeAggregations()}
+}
+
+func kindOf(obj *unstructured.Unstructured) schema.GroupKind {
+	return obj.GroupVersionKind().GroupKind()
+}
+
+// number reads an integer, and takes zero for one that is absent or no integer.
+func number(fields map[string]any, path ...string) int64 {
+	value, _, err := unstructured.NestedInt64(fields, path...)
+	if err != nil {
+		return 0
+	}
+	return value
+}
+
+// numberOr reads an integer, and takes otherwise for one that is absent or no integer.
+func numberOr(otherwise int64, fields map[string]any, path ...string) int64 {
+	value, found, err := unstructured.NestedInt64(fields, path...)
+	if err != nil || !found {
+		return otherwise
+	}
+	return value
+}
+
+// text reads a string, and takes the empty one for one that is absent or no string.
+func text(fields map[string]any, path ...string) string {
+	value, _, err := unstructured.NestedString(fields, path...)
+	if err != nil {
+		return ""
+	}
+	return value
+}
+
+// objects reads the objects of a list without copying them.
+func objects(fields map[string]any, path ...string) []map[string]any {
+	value, _, err := unstructured.NestedFieldNoCopy(fields, path...)
+	if err != nil {
+		return nil
+	}
+	list, _ := value.([]any)
+	found := make([]map[string]any, 0, len(list))
+	for _, item := range list {
+		if fields, ok := item.(map[string]any); ok {
+			found = append(found, fields)
+		}
+	}
+	return found
+}
+
+// statusOf is an object's status, not copied; nil when it has none.
+func statusOf(obj *unstructured.Unstructured) map[string]any {
+	status, _ := obj.Object["status"].(map[string]any)
+	return status
+}
+
+// conditionIs tells whether a status has a condition of the given type and status.
+func conditionIs(status map[string]any, conditionType, want string) bool {
+	for _, condition := range objects(status, "conditions") {
+		if text(condition, "type") == conditionType {
+			return text(condition, "status") == want
+		}
+	}
+	return false
+}
+
+// observed tells whether the object's controller has seen its newest generation.
+func observed(obj *unstructured.Unstructured) bool {
+	return number(obj.Object, "status", "observedGeneration") >= obj.GetGeneration()
+}
