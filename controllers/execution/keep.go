@@ -14,6 +14,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/applyplan"
+	"github.com/flotilla-dev/flotilla/internal/interpreter"
 	"github.com/flotilla-dev/flotilla/internal/membercluster"
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
 	"github.com/flotilla-dev/flotilla/internal/render"
@@ -25,7 +26,7 @@ import (
 const recheckRefused = time.Minute
 
 // keep makes the member hold the template's current manifest.
-func (w *worker) keep(ctx context.Context, binding v1alpha1.Binding, target *v1alpha1.TargetCluster) (reconcile.Result, error) {
+func (w *worker) keep(ctx context.Context, binding v1alpha1.Binding) (reconcile.Result, error) {
 	resource := binding.BindingSpec().Resource
 	template, found, err := w.template(resource)
 	if errors.Is(err, objectcache.ErrNotSynced) || (err == nil && !found) {
@@ -34,7 +35,7 @@ func (w *worker) keep(ctx context.Context, binding v1alpha1.Binding, target *v1a
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	rendered, err := w.render(binding, target, template)
+	rendered, err := w.render(binding, template)
 	if err != nil {
 		w.post(binding, report.Report{Reason: v1alpha1.ReasonRenderFailed, Message: err.Error()})
 		return reconcile.Result{}, nil // only a change of the template or the decision can help
@@ -104,10 +105,10 @@ func lacksNamespace(err error) bool {
 }
 
 // render makes the manifest for this member. Neither the template nor the binding is changed.
-func (w *worker) render(binding v1alpha1.Binding, target *v1alpha1.TargetCluster, template *unstructured.Unstructured) (render.Rendered, error) {
+func (w *worker) render(binding v1alpha1.Binding, template *unstructured.Unstructured) (render.Rendered, error) {
 	revised := template.DeepCopy()
-	if target.Replicas != nil {
-		if err := w.Interpreter.Revise(revised, *target.Replicas); err != nil {
+	if share, divisible := interpreter.ShareOf(binding.BindingSpec(), w.member.Name); divisible {
+		if err := w.Interpreter.Revise(revised, share); err != nil {
 			return render.Rendered{}, fmt.Errorf("setting the replicas for %s: %w", w.member.Name, err)
 		}
 	}

@@ -1,6 +1,7 @@
 package execution
 
 import (
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -17,13 +18,7 @@ func parseBinding(mark string) (types.NamespacedName, bool) {
 	return types.NamespacedName{Namespace: namespace, Name: name}, true
 }
 
-// targetOf is a cluster's entry in a binding's decision; nil when it has none.
-func targetOf(binding v1alpha1.Binding, cluster string) *v1alpha1.TargetCluster {
-	targets := binding.BindingSpec().Clusters
-	for i := range targets {
-		if targets[i].Name == cluster {
-			return &targets[i]
-		}
-	}
-	return nil
+// names says whether a binding's decision names a cluster.
+func names(binding v1alpha1.Binding, cluster string) bool {
+	return slices.ContainsFunc(binding.BindingSpec().Clusters, func(target v1alpha1.TargetCluster) bool { return target.Name == cluster })
 }

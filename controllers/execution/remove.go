@@ -93,7 +93,7 @@ func (w *worker) provenUnwanted(ctx context.Context, key types.NamespacedName) (
 	if err != nil {
 		return false, fmt.Errorf("making sure that binding %s does not want it in %s: %w", key, w.member.Name, err)
 	}
-	return binding.GetDeletionTimestamp() != nil || targetOf(binding, w.member.Name) == nil, nil
+	return binding.GetDeletionTimestamp() != nil || !names(binding, w.member.Name), nil
 }
 
 // keepsObjects says whether objects stay in the member, without marks: because the policy preserves them when

@@ -112,11 +112,11 @@ func (w *worker) Reconcile(ctx context.Context, key types.NamespacedName) (recon
 	if client.IgnoreNotFound(err) != nil {
 		return reconcile.Result{}, fmt.Errorf("reading binding %s: %w", key, err)
 	}
-	if err == nil {
-		if target := targetOf(binding, w.member.Name); target != nil && binding.GetDeletionTimestamp() == nil {
-			return w.keep(ctx, binding, target)
-		}
-		return w.remove(ctx, key, binding)
+	if err != nil {
+		return w.remove(ctx, key, nil)
 	}
-	return w.remove(ctx, key, nil)
+	if names(binding, w.member.Name) && binding.GetDeletionTimestamp() == nil {
+		return w.keep(ctx, binding)
+	}
+	return w.remove(ctx, key, binding)
 }

@@ -1,0 +1,67 @@
+package report
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+var (
+	web = types.NamespacedName{Namespace: "shop", Name: "web"}
+	api = types.NamespacedName{Namespace: "shop", Name: "api"}
+)
+
+func listening() (*Board, *[]string) {
+	b, heard := NewBoard(), &[]string{}
+	b.OnChange(func(key types.NamespacedName) { *heard = append(*heard, key.Name) })
+	return b, heard
+}
+
+func TestTheSameReportAgainIsNoNews(t *testing.T) {
+	b, heard := listening()
+	b.Post(web, "member1", Report{Applied: true})
+	b.Post(web, "member1", Report{Applied: true})
+	b.Post(web, "member2", Report{Applied: true})
+	b.Post(web, "member1", Report{Reason: "ForeignObject"})
+	if diff := cmp.Diff([]string{"web", "web", "web"}, *heard); diff != "" {
+		t.Errorf("listeners heard otherwise (-want +got):\n%s", diff)
+	}
+	want := map[string]Report{"member1": {Reason: "ForeignObject"}, "member2": {Applied: true}}
+	if diff := cmp.Diff(want, b.Reports(web)); diff != "" {
+		t.Errorf("Reports() differs (-want +got):\n%s", diff)
+	}
+}
+
+func TestReportsAreACopy(t *testing.T) {
+	b, _ := listening()
+	b.Post(web, "member1", Report{Applied: true})
+	b.Reports(web)["member1"] = Report{}
+	if diff := cmp.Diff(map[string]Report{"member1": {Applied: true}}, b.Reports(web)); diff != "" {
+		t.Errorf("Reports() differs (-want +got):\n%s", diff)
+	}
+}
+
+func TestAMemberThatLeftIsForgottenAndItsBindingsHearOfIt(t *testing.T) {
+	b, heard := listening()
+	b.Post(web, "member1", Report{Applied: true})
+	b.Post(web, "member2", Report{Applied: true})
+	b.Post(api, "member2", Report{Applied: true})
+	*heard = nil
+	b.ForgetMember("member1")
+	if diff := cmp.Diff([]string{"web"}, *heard); diff != "" {
+		t.Errorf("listeners heard otherwise (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]Report{"member2": {Applied: true}}, b.Reports(web)); diff != "" {
+		t.Errorf("Reports() differs (-want +got):\n%s", diff)
+	}
+}
+
+func TestABindingThatIsGoneIsForgotten(t *testing.T) {
+	b, _ := listening()
+	b.Post(web, "member1", Report{Applied: true})
+	b.ForgetBinding(web)
+	if got := b.Reports(web); len(got) != 0 {
+		t.Errorf("Reports() = %v, want none", got)
+	}
+}

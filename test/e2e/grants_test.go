@@ -1,0 +1,39 @@
+package e2e
+
+import (
+	"context"
+	"testing"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/test/expect"
+	"github.com/flotilla-dev/flotilla/test/fleet/local"
+)
+
+// grantWidgets lets Flotilla work with Widgets in a cluster, as an administrator would: on the host by a
+// labelled ClusterRole, in a member by binding one to Flotilla's ServiceAccount there.
+func grantWidgets(t *testing.T, cluster *local.Cluster, name string, labels map[string]string) {
+	t.Helper()
+	meta := metav1.ObjectMeta{Name: name, Labels: labels}
+	objects := []client.Object{&rbacv1.ClusterRole{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{{
+		APIGroups: []string{widget.Group}, Resources: []string{"widgets"}, Verbs: []string{"get", "list", "watch", "create", "update", "patch", "delete"},
+	}}}}
+	if labels == nil {
+		objects = append(objects, &rbacv1.ClusterRoleBinding{
+			ObjectMeta: meta,
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name},
+			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: v1alpha1.SystemNamespace, Name: "flotilla"}},
+		})
+	}
+	expect.Create(t, cluster, objects...)
+	t.Cleanup(func() {
+		for _, obj := range objects {
+			if err := client.IgnoreNotFound(cluster.Client().Delete(context.Background(), obj)); err != nil {
+				t.Errorf("deleting %T: %v", obj, err)
+			}
+		}
+	})
+}
