@@ -1,0 +1,278 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/flotilla-dev/flotilla/test/fleet/controlplane"
+	"github.com/flotilla-dev/flotilla/test/fleet/kubebin"
+	"github.com/flotilla-dev/flotilla/test/fleet/network"
+	"github.com/flotilla-dev/flotilla/test/fleet/process"
+)
+
+const (
+	// TopologySingle is a host with one etcd member and one API server.
+	TopologySingle = "single"
+	// TopologyStacked is a host whose every node has an etcd member and an API server; not there yet.
+	TopologyStacked = "stacked"
+	// TopologyExternal is a host whose etcd members are apart from its API servers; not there yet.
+	TopologyExternal = "external"
+
+	// DefaultNodes is how many nodes a member has unless told otherwise.
+	DefaultNodes = 10
+	// lockTimeout bounds how long Up and Down wait for each other.
+	lockTimeout = 30 * time.Second
+	// atOnce is how many clusters start at the same time at least; their start is partly waiting.
+	atOnce = 2
+)
+
+// Options is the fleet that is wanted. The zero value is a host alone.
+type Options struct {
+	// Dir is the folder of the fleet. It is created when needed and may be that of an earlier fleet.
+	Dir string
+	// Members is the number of member clusters, 0 or more.
+	Members int
+	// Nodes is the number of nodes of each member; 0 means DefaultNodes.
+	Nodes int
+	// Managers is how many managers run. With at least one, config/ is installed and the members are joined.
+	Managers int
+	// Topology of the host; empty means TopologySingle.
+	Topology string
+	// Progress gets one line per step; nil means none.
+	Progress io.Writer
+}
+
+func (o Options) validate() error {
+	switch {
+	case o.Dir == "":
+		return errors.New("the folder of the fleet is missing")
+	case o.Members < 0 || o.Nodes < 0 || o.Managers < 0:
+		return errors.New("members, nodes and managers cannot be negative")
+	}
+	switch o.Topology {
+	case "", TopologySingle:
+		return nil
+	case TopologyStacked, TopologyExternal:
+		return fmt.Errorf("topology %s is not there yet, use %s", o.Topology, TopologySingle)
+	default:
+		return fmt.Errorf("topology %q is none of %s, %s, %s", o.Topology, TopologySingle, TopologyStacked, TopologyExternal)
+	}
+}
+
+// Up starts a fleet and returns when all of it works. After a failure nothing of it runs, and its logs stay.
+func Up(ctx context.Context, options Options) (*Fleet, error) {
+	l, err := newLauncher(options)
+	if err != nil {
+		return nil, fmt.Errorf("starting a fleet: %w", err)
+	}
+	unlock, err := l.folder.lock(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("starting a fleet: %w", err)
+	}
+	defer unlock()
+	if err := l.prepare(ctx); err != nil {
+		return nil, fmt.Errorf("starting a fleet in %s: %w", l.folder, err)
+	}
+	fleet, err := l.launch(ctx)
+	if err != nil {
+		// The caller's context may be what ended the start; the processes must go all the same.
+		clean := context.WithoutCancel(ctx)
+		return nil, errors.Join(fmt.Errorf("starting a fleet in %s: %w", l.folder, err), stopAll(clean, l.folder))
+	}
+	return fleet, nil
+}
+
+// launcher is one run of Up.
+type launcher struct {
+	options   Options
+	folder    folder
+	root      string
+	programs  kubebin.Set
+	progress  *progress
+	processes process.Table
+	state     state
+}
+
+func newLauncher(options Options) (*launcher, error) {
+	if err := options.validate(); err != nil {
+		return nil, err
+	}
+	if options.Nodes == 0 {
+		options.Nodes = DefaultNodes
+	}
+	folder, err := newFolder(options.Dir)
+	if err != nil {
+		return nil, err
+	}
+	foreign, err := folder.foreign()
+	if err != nil {
+		return nil, err
+	}
+	if foreign {
+		return nil, fmt.Errorf("%s holds something else than a fleet, choose an empty folder", folder)
+	}
+	root, err := kubebin.Root()
+	if err != nil {
+		return nil, err
+	}
+	return &launcher{
+		options:   options,
+		folder:    folder,
+		root:      root,
+		progress:  newProgress(options.Progress),
+		processes: folder.processes(),
+	}, nil
+}
+
+// lock makes sure that no other Up or Down works on the folder.
+func (f folder) lock(ctx context.Context) (func(), error) {
+	ctx, cancel := context.WithTimeout(ctx, lockTimeout)
+	defer cancel()
+	unlock, err := kubebin.Lock(ctx, f.path(lockFile))
+	if err != nil {
+		return nil, fmt.Errorf("waiting for another start or stop of the same fleet: %w", err)
+	}
+	return unlock, nil
+}
+
+// prepare builds the programs, clears what an earlier fleet left, and writes all files of the new one.
+func (l *launcher) prepare(ctx context.Context) error {
+	running, err := l.processes.Names()
+	if err != nil {
+		return err
+	}
+	for _, name := range running {
+		if l.processes.Status(name) != process.Gone {
+			return fmt.Errorf("a fleet runs there already (%s does), stop it first", name)
+		}
+	}
+	if err := errors.Join(l.folder.clear(), os.RemoveAll(l.folder.path(logsDir))); err != nil {
+		return fmt.Errorf("clearing the folder: %w", err)
+	}
+	if err := l.build(ctx); err != nil {
+		return err
+	}
+	if err := l.plan(ctx); err != nil {
+		return err
+	}
+	return l.folder.save(l.state)
+}
+
+func (l *launcher) build(ctx context.Context) error {
+	out := l.options.Progress
+	if out == nil {
+		out = io.Discard
+	}
+	var err error
+	if l.programs, err = kubebin.Ensure(ctx, l.root, out); err != nil {
+		return err
+	}
+	own := map[string]string{"fleet": "./test/fleet"}
+	if l.options.Managers > 0 {
+		own["flotilla"] = "."
+	}
+	for name, source := range own {
+		target := l.folder.path(filepath.Join(programsDir, name))
+		err := l.progress.step("build "+name, func() error { return kubebin.Own(ctx, l.root, source, target) })
+		if err != nil {
+			return err
+		}
+	}
+	link := l.folder.path(filepath.Join(programsDir, kubebin.Kubectl))
+	if err := os.Symlink(l.programs.Path(kubebin.Kubectl), link); err != nil {
+		return fmt.Errorf("linking kubectl: %w", err)
+	}
+	return nil
+}
+
+// plan takes ports and writes the files of each cluster.
+func (l *launcher) plan(ctx context.Context) error {
+	register, err := newPortRegister()
+	if err != nil {
+		return err
+	}
+	clusters := 1 + l.options.Members
+	ports, err := register.take(ctx, l.folder,
+		clusters*(controlplane.PortsPerCluster+1)+l.options.Managers*portsPerManager+1)
+	if err != nil {
+		return err
+	}
+	take := func(count int) []int {
+		taken := ports[:count]
+		ports = ports[count:]
+		return taken
+	}
+	l.state = state{Control: address(take(1)[0])}
+	for i := range clusters {
+		plan := controlplane.Plan{
+			Name:         hostName,
+			Kubeconfigs:  string(l.folder),
+			Logs:         l.folder.path(logsDir),
+			Programs:     l.programs,
+			Ports:        take(controlplane.PortsPerCluster),
+			ProxyAddress: address(take(1)[0]),
+			Indexed:      i == 0,
+		}
+		if i > 0 {
+			plan.Name, plan.Nodes = fmt.Sprintf("member%d", i), l.options.Nodes
+		}
+		plan.Dir = l.folder.path(filepath.Join(clustersDir, plan.Name))
+		cluster, err := plan.Write()
+		if err != nil {
+			return err
+		}
+		l.state.Clusters = append(l.state.Clusters, cluster)
+		l.state.Links = append(l.state.Links,
+			network.Link{Name: plan.Name, Listen: plan.ProxyAddress, Upstream: cluster.Address})
+	}
+	for i := range l.options.Managers {
+		l.planManager(i, take(portsPerManager))
+	}
+	l.state.Proxy = controlplane.Component{
+		Spec: process.Spec{
+			Name: proxyName,
+			Path: l.folder.path(filepath.Join(programsDir, "fleet")),
+			Args: []string{"proxy", "--dir", string(l.folder)},
+		},
+		Health: "http://" + l.state.Control + "/healthz",
+	}
+	return nil
+}
+
+func address(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+
+// launch starts everything that plan wrote down.
+func (l *launcher) launch(ctx context.Context) (*Fleet, error) {
+	fleet, err := open(l.folder, l.state)
+	if err != nil {
+		return nil, err
+	}
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(max(atOnce, runtime.NumCPU()))
+	for i, cluster := range l.state.Clusters {
+		group.Go(func() error {
+			return l.progress.step("start "+cluster.Name, func() error {
+				return l.startCluster(groupCtx, cluster, append([]*Cluster{fleet.Host}, fleet.Members...)[i])
+			})
+		})
+	}
+	group.Go(func() error { return start(groupCtx, l.processes, l.state.Proxy) })
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	if len(l.state.Managers) > 0 {
+		if err := l.install(ctx, fleet); err != nil {
+			return nil, err
+		}
+	}
+	l.state.Ready, fleet.state.Ready = true, true
+	return fleet, l.folder.save(l.state)
+}

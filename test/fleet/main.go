@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flotilla-dev/flotilla/test/fleet/kubebin"
+	"github.com/flotilla-dev/flotilla/test/fleet/local"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := command().ExecuteContext(ctx)
+	stop()
+	if err != nil {
+		os.Exit(1)
+	}
+}
+
+func command() *cobra.Command {
+	root := &cobra.Command{
+		Use:          "fleet",
+		Short:        "Start, break, repair and stop a fleet of real control planes on this machine",
+		SilenceUsage: true,
+	}
+	dir := root.PersistentFlags().String("dir", ".fleet", "folder of the fleet")
+	root.AddCommand(buildCommand(), upCommand(dir), downCommand(dir), proxyCommand(dir), guardCommand(dir))
+	root.AddCommand(faultCommands(dir)...)
+	return root
+}
+
+func buildCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "build",
+		Short: "Build the pinned Kubernetes programs once per user and print where they are",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			root, err := kubebin.Root()
+			if err != nil {
+				return err
+			}
+			set, err := kubebin.Ensure(cmd.Context(), root, cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), set.Dir)
+			return err
+		},
+	}
+}
+
+func upCommand(dir *string) *cobra.Command {
+	options := local.Options{}
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Start a host and members; with managers also install config/ and join the members",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			options.Dir, options.Progress = *dir, cmd.OutOrStdout()
+			begin := time.Now()
+			if _, err := local.Up(cmd.Context(), options); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%-40s %6.1fs\nexport KUBECONFIG=%s/host.kubeconfig\n",
+				"the fleet is up", time.Since(begin).Seconds(), *dir)
+			return err
+		},
+	}
+	cmd.Flags().IntVar(&options.Members, "members", 3, "number of member clusters")
+	cmd.Flags().IntVar(&options.Nodes, "nodes", local.DefaultNodes, "number of nodes of each member")
+	cmd.Flags().IntVar(&options.Managers, "managers", 0, "number of managers; 0 leaves Flotilla out")
+	cmd.Flags().StringVar(&options.Topology, "topology", local.TopologySingle, "topology of the host")
+	return cmd
+}
+
+func downCommand(dir *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "down",
+		Short: "Stop the fleet, also after a crash; only its logs stay",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return local.Down(cmd.Context(), *dir, cmd.OutOrStdout())
+		},
+	}
+}
+
+// faultCommands are the commands that do something to one named part of a running fleet.
+func faultCommands(dir *string) []*cobra.Command {
+	var latency time.Duration
+	commands := []struct {
+		use, short string
+		do         func(*local.Fleet, context.Context, string) error
+	}{
+		{"kill", "End a cluster, a manager or one process at once (SIGKILL)", (*local.Fleet).Kill},
+		{"stop", "Suspend a cluster, a manager or one process (SIGSTOP)", (*local.Fleet).Stop},
+		{"start", "Resume what is suspended, start again what is dead", (*local.Fleet).Start},
+		{"cut", "Cut the network to a cluster, or from one manager to the host", (*local.Fleet).Cut},
+		{"heal", "Repair the network", (*local.Fleet).Heal},
+		{"slow", "Add latency to the network", func(f *local.Fleet, ctx context.Context, name string) error {
+			return f.Slow(ctx, name, latency)
+		}},
+	}
+	var all []*cobra.Command
+	for _, c := range commands {
+		cmd := &cobra.Command{
+			Use:   c.use + " NAME",
+			Short: c.short,
+			Args:  cobra.ExactArgs(1),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				fleet, err := local.Open(*dir)
+				if err != nil {
+					return err
+				}
+				return c.do(fleet, cmd.Context(), args[0])
+			},
+		}
+		if c.use == "slow" {
+			cmd.Flags().DurationVar(&latency, "latency", 200*time.Millisecond, "added to each round trip")
+		}
+		all = append(all, cmd)
+	}
+	return all
+}
+
+func proxyCommand(dir *string) *cobra.Command {
+	return &cobra.Command{
+		Use:    "proxy",
+		Short:  "Serve the network between the clusters (up starts this)",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return local.ServeProxy(cmd.Context(), *dir)
+		},
+	}
+}
+
+func guardCommand(dir *string) *cobra.Command {
+	return &cobra.Command{
+		Use:    "guard",
+		Short:  "Stop the fleet when standard input ends (tests start this)",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return local.Guard(cmd.Context(), *dir, cmd.InOrStdin())
+		},
+	}
+}
