@@ -1,0 +1,64 @@
+package scheduling
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/schedule"
+)
+
+// maxMessage is the longest message of a condition that the schema takes.
+const maxMessage = 32768
+
+// wantedStatus is the part of a binding's status that scheduling owns, after a decision about the given
+// generation. moved says that the clusters were written just now.
+func wantedStatus(before v1alpha1.BindingStatus, d schedule.Decision, generation int64, moved bool, now time.Time) v1alpha1.BindingStatus {
+	status := v1alpha1.BindingStatus{
+		SchedulerObservedGeneration: generation,
+		LastScheduledTime:           before.LastScheduledTime,
+		Conditions:                  []metav1.Condition{condition(before.Conditions, d, generation, now)},
+	}
+	if moved || status.LastScheduledTime == nil && d.Scheduled() {
+		status.LastScheduledTime = &metav1.Time{Time: now}
+	}
+	return status
+}
+
+func condition(before []metav1.Condition, d schedule.Decision, generation int64, now time.Time) metav1.Condition {
+	c := metav1.Condition{
+		Type: v1alpha1.ConditionScheduled, Status: metav1.ConditionFalse, ObservedGeneration: generation,
+		LastTransitionTime: metav1.NewTime(now), Reason: d.Reason, Message: truncate(d.Message, maxMessage),
+	}
+	if d.Scheduled() {
+		c.Status = metav1.ConditionTrue
+	}
+	if old := meta.FindStatusCondition(before, c.Type); old != nil && old.Status == c.Status {
+		c.LastTransitionTime = old.LastTransitionTime
+	}
+	return c
+}
+
+// sameStatus compares the fields that scheduling owns.
+func sameStatus(before, want v1alpha1.BindingStatus) bool {
+	old := meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionScheduled)
+	return old != nil && equality.Semantic.DeepEqual(*old, want.Conditions[0]) &&
+		before.SchedulerObservedGeneration == want.SchedulerObservedGeneration &&
+		before.LastScheduledTime.Equal(want.LastScheduledTime)
+}
+
+// truncate shortens a text to at most limit bytes, without cutting a character.
+func truncate(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	const dots = "..."
+	end := limit - len(dots)
+	for end > 0 && text[end]&0xC0 == 0x80 { // inside of a character
+		end--
+	}
+	return text[:end] + dots
+}
