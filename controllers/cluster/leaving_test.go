@@ -1,0 +1,123 @@
+package cluster
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/memberprobe"
+)
+
+func faultOf(reason string) *memberprobe.ReasonedError {
+	return &memberprobe.ReasonedError{Reason: reason, Message: "it is " + reason}
+}
+
+func TestARemovalWaitsUntilTheMemberIsClean(t *testing.T) {
+	const how = ". To give up on the member, run: kubectl flotilla unjoin NAME --force, or annotate this Cluster with flotilla.dev/force-delete=true"
+	silent := faultOf(v1alpha1.ReasonClusterNotReachable)
+	cases := map[string]struct {
+		facts removalFacts
+		want  removalPlan
+	}{
+		"while bindings name it": {
+			removalFacts{connected: true, identity: "id", bindings: 2, example: "shop/web"},
+			removalPlan{wait: "waits until its objects are removed or released: 2 bindings left, such as shop/web"},
+		},
+		"also with force, as long as it answers": {
+			removalFacts{connected: true, identity: "id", bindings: 1, example: "shop/web", force: true},
+			removalPlan{wait: "waits until its objects are removed or released: 1 binding left, such as shop/web"},
+		},
+		"then its account goes": {
+			removalFacts{connected: true, identity: "id"}, removalPlan{clean: true},
+		},
+		"a silent one is waited for": {
+			removalFacts{fault: silent, connected: true, identity: "id", bindings: 1, example: "shop/web"},
+			removalPlan{wait: "it is ClusterNotReachable; the removal of the objects of 1 binding, such as shop/web, waits for it" + how},
+		},
+		"a silent one without bindings, too": {
+			removalFacts{fault: silent, connected: true, identity: "id"},
+			removalPlan{wait: "it is ClusterNotReachable; the removal of Flotilla's account waits for it" + how},
+		},
+		"unless it is forced": {
+			removalFacts{fault: silent, connected: true, identity: "id", bindings: 1, force: true},
+			removalPlan{leftBehind: "given up: it is ClusterNotReachable"},
+		},
+		"a cleaning that fails is tried again": {
+			removalFacts{cleaning: errors.New("no luck"), connected: true, identity: "id"},
+			removalPlan{wait: "no luck; the removal of Flotilla's account waits for it" + how},
+		},
+		"a cleaning that fails is given up when forced": {
+			removalFacts{cleaning: errors.New("no luck"), connected: true, identity: "id", force: true},
+			removalPlan{leftBehind: "given up: no luck"},
+		},
+		"one that was never reached goes at once": {
+			removalFacts{fault: faultOf(v1alpha1.ReasonCredentialsMissing)}, removalPlan{},
+		},
+		"one that joined and was never ready goes at once, and says so": {
+			removalFacts{fault: silent, identity: "id"},
+			removalPlan{leftBehind: "the member was never ready: it is ClusterNotReachable"},
+		},
+		"one that is another Cluster's is not touched": {
+			removalFacts{fault: faultOf(v1alpha1.ReasonAlreadyJoined)}, removalPlan{},
+		},
+		"one that is another cluster now is not touched": {
+			removalFacts{fault: faultOf(v1alpha1.ReasonIDChanged), connected: true, identity: "id"}, removalPlan{},
+		},
+		"but its objects are waited for": {
+			removalFacts{fault: faultOf(v1alpha1.ReasonIDChanged), connected: true, identity: "id", bindings: 1, example: "shop/web"},
+			removalPlan{wait: "it is IDChanged; the removal of the objects of 1 binding, such as shop/web, waits for it" + how},
+		},
+		"one that took our rights away has nothing left to remove": {
+			removalFacts{fault: faultOf(v1alpha1.ReasonUnauthorized), connected: true, identity: "id"},
+			removalPlan{leftBehind: "the member no longer takes the credentials and no binding names it, so nothing more can be done there"},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, planRemoval(tc.facts), cmp.AllowUnexported(removalPlan{})); diff != "" {
+				t.Errorf("planRemoval() (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAMemberHasOneCluster(t *testing.T) {
+	named := func(name, id string, age int) v1alpha1.Cluster {
+		return v1alpha1.Cluster{
+			ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name), CreationTimestamp: metav1.NewTime(start.AddDate(0, 0, -age))},
+			Spec:       v1alpha1.ClusterSpec{ID: id},
+		}
+	}
+	cases := map[string]struct {
+		cluster v1alpha1.Cluster
+		others  []v1alpha1.Cluster
+		id      string
+		want    string
+	}{
+		"the first to come":                     {named("a", "", 0), []v1alpha1.Cluster{named("b", "y", 1)}, "x", ""},
+		"the host is none":                      {named("a", "", 0), nil, "host", v1alpha1.ReasonIsHost},
+		"one that is there already":             {named("a", "", 9), []v1alpha1.Cluster{named("b", "x", 1)}, "x", v1alpha1.ReasonAlreadyJoined},
+		"of two the older":                      {named("a", "x", 2), []v1alpha1.Cluster{named("b", "x", 1)}, "x", ""},
+		"of two the younger not":                {named("a", "x", 1), []v1alpha1.Cluster{named("b", "x", 2)}, "x", v1alpha1.ReasonAlreadyJoined},
+		"of two of the same age one":            {named("a", "x", 1), []v1alpha1.Cluster{named("b", "x", 1)}, "x", ""},
+		"and the other not":                     {named("b", "x", 1), []v1alpha1.Cluster{named("a", "x", 1)}, "x", v1alpha1.ReasonAlreadyJoined},
+		"it is not another one all of a sudden": {named("a", "x", 1), nil, "y", v1alpha1.ReasonIDChanged},
+		"it is no rival of itself":              {named("a", "x", 1), []v1alpha1.Cluster{named("a", "x", 1)}, "x", ""},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			err := refusal(&tc.cluster, tc.others, tc.id, "host")
+			var got string
+			if fault := (*memberprobe.ReasonedError)(nil); errors.As(err, &fault) {
+				got = fault.Reason
+			}
+			if got != tc.want {
+				t.Errorf("refusal() = %q (%v), want %q", got, err, tc.want)
+			}
+		})
+	}
+}
