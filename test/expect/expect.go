@@ -11,7 +11,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
@@ -22,19 +21,15 @@ import (
 // Patience is how long Eventually waits. It bounds a broken run and says nothing about speed.
 const Patience = 2 * time.Minute
 
-const interval = 50 * time.Millisecond
-
 // Eventually waits until check returns nil, and fails the test with its last error.
 func Eventually(t testing.TB, what string, check func(ctx context.Context) error) {
 	t.Helper()
-	var last error
-	err := wait.PollUntilContextTimeout(t.Context(), interval, Patience, true, func(ctx context.Context) (bool, error) {
-		last = check(ctx)
-		return last == nil, nil
+	local.Eventually(t, Patience, func(ctx context.Context) error {
+		if err := check(ctx); err != nil {
+			return fmt.Errorf("waiting for %s: %w", what, err)
+		}
+		return nil
 	})
-	if err != nil {
-		t.Fatalf("waiting for %s: %v; last seen: %v", what, err, last)
-	}
 }
 
 // Namespace makes a template namespace of its own for a test on the host, named after it, and takes it away
