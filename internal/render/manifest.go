@@ -1,0 +1,136 @@
+package render
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+)
+
+// Marks say whose an object in a member is.
+type Marks struct {
+	// HostUID is the UID of the host's kube-system namespace.
+	HostUID string
+	// Binding is the binding that wants the object; without namespace for a ClusterResourceBinding.
+	Binding types.NamespacedName
+}
+
+// Rendered is what a member gets.
+type Rendered struct {
+	// Object is the manifest to apply, with its marks.
+	Object *unstructured.Unstructured
+	// Hash of everything in Object but the annotation that holds it: 16 hexadecimal digits.
+	Hash string
+}
+
+// hashBytes of a SHA-256 are enough to tell the versions of one object apart.
+const hashBytes = 8
+
+// ErrNoIdentity is the error for a template that lacks its apiVersion, kind or name.
+var ErrNoIdentity = errors.New("apiVersion, kind and metadata.name are required")
+
+// Manifest makes the manifest of a template whose replicas are already those of the member. The template is
+// not changed. Rendering a rendered manifest again gives the same manifest.
+func Manifest(template *unstructured.Unstructured, marks Marks) (Rendered, error) {
+	fields, _ := clean(template.Object).(map[string]any)
+	obj := &unstructured.Unstructured{Object: fields}
+	if obj.GetAPIVersion() == "" || obj.GetKind() == "" || obj.GetName() == "" {
+		return Rendered{}, fmt.Errorf("rendering %s %q: %w", obj.GetKind(), obj.GetName(), ErrNoIdentity)
+	}
+	retain := template.GetLabels()[v1alpha1.RetainReplicasLabel] == "true"
+	delete(fields, "status")
+	stripMetadata(obj)
+	if strip, known := kinds[obj.GroupVersionKind().GroupKind()]; known {
+		strip(fields)
+	}
+	if retain {
+		remove(fields, "spec", "replicas")
+	}
+	mark(obj, marks)
+	hash, err := hashOf(fields)
+	if err != nil {
+		return Rendered{}, fmt.Errorf("rendering %s %q: %w", obj.GetKind(), obj.GetName(), err)
+	}
+	annotations := obj.GetAnnotations()
+	annotations[v1alpha1.HashAnnotation] = hash
+	obj.SetAnnotations(annotations)
+	return Rendered{Object: obj, Hash: hash}, nil
+}
+
+// clean copies a value without the nulls in its objects. Server-side apply would take a null for a field that is
+// ours; clients write them without meaning anything, as in "creationTimestamp: null". Empty objects stay: an
+// "emptyDir: {}" means something.
+func clean(value any) any {
+	switch value := value.(type) {
+	case map[string]any:
+		fields := make(map[string]any, len(value))
+		for name, field := range value {
+			if field != nil {
+				fields[name] = clean(field)
+			}
+		}
+		return fields
+	case []any:
+		items := make([]any, len(value))
+		for i, item := range value {
+			items[i] = clean(item)
+		}
+		return items
+	default:
+		return value
+	}
+}
+
+// stripMetadata keeps what users write: names, labels and annotations. Everything else in metadata is the
+// host's: its UIDs, owners and finalizers mean nothing, or harm, in a member.
+func stripMetadata(obj *unstructured.Unstructured) {
+	kept := map[string]any{"name": obj.GetName()}
+	if namespace := obj.GetNamespace(); namespace != "" {
+		kept["namespace"] = namespace
+	}
+	labels, annotations := obj.GetLabels(), obj.GetAnnotations()
+	for _, key := range hostLabels {
+		delete(labels, key)
+	}
+	for _, key := range hostAnnotations {
+		delete(annotations, key)
+	}
+	obj.Object["metadata"] = kept
+	if len(labels) > 0 {
+		obj.SetLabels(labels)
+	}
+	if len(annotations) > 0 {
+		obj.SetAnnotations(annotations)
+	}
+}
+
+func mark(obj *unstructured.Unstructured, marks Marks) {
+	labels, annotations := obj.GetLabels(), obj.GetAnnotations()
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	labels[v1alpha1.ManagedLabel] = "true"
+	annotations[v1alpha1.HostAnnotation] = marks.HostUID
+	annotations[v1alpha1.BindingAnnotation] = marks.Binding.String()
+	obj.SetLabels(labels)
+	obj.SetAnnotations(annotations)
+}
+
+// hashOf relies on Go writing the keys of objects in order.
+func hashOf(fields map[string]any) (string, error) {
+	canonical, err := json.Marshal(fields)
+	if err != nil {
+		return "", fmt.Errorf("encoding the manifest: %w", err)
+	}
+	sum := sha256.Sum256(canonical)
+	return hex.EncodeToString(sum[:hashBytes]), nil
+}
