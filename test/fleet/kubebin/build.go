@@ -116,7 +116,7 @@ type builder struct {
 
 // describe derives the link flags and the key from the module.
 func (b *builder) describe(ctx context.Context) error {
-	version, err := output(ctx, b.module, "go", "list", "-m", "-f", "{{.Version}}", "k8s.io/kubernetes")
+	version, err := goTool(ctx, b.module, "list", "-m", "-f", "{{.Version}}", "k8s.io/kubernetes")
 	if err != nil {
 		return fmt.Errorf("reading the pinned Kubernetes version: %w", err)
 	}
@@ -132,7 +132,7 @@ func (b *builder) describe(ctx context.Context) error {
 		"-X k8s.io/client-go/pkg/version.gitVersion=" + version,
 	}, " ")
 
-	toolchain, err := output(ctx, b.module, "go", "env", "GOVERSION", "GOOS", "GOARCH", "CGO_ENABLED")
+	toolchain, err := goTool(ctx, b.module, "env", "GOVERSION", "GOOS", "GOARCH", "CGO_ENABLED")
 	if err != nil {
 		return fmt.Errorf("asking for the Go version: %w", err)
 	}
@@ -183,7 +183,7 @@ func (b *builder) run(ctx context.Context, set Set) error {
 
 // collectStages joins the stages that the pinned kwok publishes into one file.
 func (b *builder) collectStages(ctx context.Context, file string) error {
-	source, err := output(ctx, b.module, "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok")
+	source, err := goTool(ctx, b.module, "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok")
 	if err != nil {
 		return fmt.Errorf("finding the stages of kwok: %w", err)
 	}
@@ -205,23 +205,23 @@ func (b *builder) collectStages(ctx context.Context, file string) error {
 
 // compile runs go build in a module, with arguments that end in a package.
 func compile(ctx context.Context, module, target string, args ...string) error {
-	_, err := output(ctx, module, "go", append([]string{"build", "-o", target}, args...)...)
+	_, err := goTool(ctx, module, append([]string{"build", "-o", target}, args...)...)
 	if err != nil {
 		return fmt.Errorf("building %s: %w", filepath.Base(target), err)
 	}
 	return nil
 }
 
-// output runs a command in a folder and returns what it prints, trimmed. An error carries what it complained about.
-func output(ctx context.Context, dir, name string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, name, args...)
+// goTool runs the go command in a folder and returns what it prints, trimmed. An error carries what it complained about.
+func goTool(ctx context.Context, dir string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOWORK=off")
 	var complaint bytes.Buffer
 	cmd.Stderr = &complaint
 	printed, err := cmd.Output()
 	if err != nil {
-		return "", errors.Join(fmt.Errorf("%s %s: %w", name, args[0], err), errors.New(strings.TrimSpace(complaint.String())))
+		return "", errors.Join(fmt.Errorf("go %s: %w", args[0], err), errors.New(strings.TrimSpace(complaint.String())))
 	}
 	return strings.TrimSpace(string(printed)), nil
 }

@@ -468,18 +468,21 @@ func TestAStartThatFailsQuotesTheLogOfTheCulprit(t *testing.T) {
 
 // occupy listens on the address in a kubeconfig as soon as that exists, until ctx ends.
 func occupy(ctx context.Context, kubeconfig string) {
-	_ = wait.PollUntilContextCancel(ctx, time.Millisecond, true, func(ctx context.Context) (bool, error) {
-		config, err := local.LoadConfig(kubeconfig)
-		if err != nil {
-			return false, nil
-		}
-		listener, err := net.Listen("tcp", strings.TrimPrefix(config.Host, "https://"))
-		if err != nil {
-			return true, nil
-		}
-		<-ctx.Done()
-		return true, listener.Close()
+	var config *rest.Config
+	_ = wait.PollUntilContextCancel(ctx, time.Millisecond, true, func(context.Context) (bool, error) {
+		found, err := local.LoadConfig(kubeconfig)
+		config = found
+		return err == nil, nil
 	})
+	if config == nil {
+		return
+	}
+	listener, err := net.Listen("tcp", strings.TrimPrefix(config.Host, "https://"))
+	if err != nil {
+		return
+	}
+	<-ctx.Done()
+	_ = listener.Close()
 }
 
 // processIDs reads the records of a fleet.
