@@ -51,7 +51,7 @@ type ClusterSpec struct {
 	// holds a kubeconfig.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
-	// +kubebuilder:validation:Pattern=`^https://[^\s]+$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https://[^[:space:]]+$')",message="apiEndpoint must be an https:// URL"
 	APIEndpoint string `json:"apiEndpoint,omitempty"`
 
 	// secretRef names the Secret with the member's credentials, in the member's execution namespace
@@ -66,7 +66,7 @@ type ClusterSpec struct {
 	// proxyURL is a proxy on the way to the member.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
-	// +kubebuilder:validation:Pattern=`^(http|https|socks5)://[^\s]+$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(http|https|socks5)://[^[:space:]]+$')",message="proxyURL must be an http://, https:// or socks5:// URL"
 	ProxyURL string `json:"proxyURL,omitempty"`
 
 	// proxyHeader are headers for the proxy's CONNECT request.
@@ -77,13 +77,13 @@ type ClusterSpec struct {
 	// provider of the member, for affinities and spread constraints.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:Pattern=`^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$')",message="provider must be a label value: letters, digits, '-', '_' and '.', beginning and ending with a letter or digit"
 	Provider string `json:"provider,omitempty"`
 
 	// region of the member, for affinities and spread constraints.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:Pattern=`^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$')",message="region must be a label value: letters, digits, '-', '_' and '.', beginning and ending with a letter or digit"
 	Region string `json:"region,omitempty"`
 
 	// zones of the member, for affinities and spread constraints.
@@ -91,6 +91,7 @@ type ClusterSpec struct {
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.all(z, z.matches('^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$'))",message="each of zones must be a label value: letters, digits, '-', '_' and '.', beginning and ending with a letter or digit"
 	Zones []string `json:"zones,omitempty"`
 
 	// taints keep templates without a matching toleration away. The effect PreferNoSchedule is not
@@ -101,6 +102,7 @@ type ClusterSpec struct {
 	// +listMapKey=effect
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:XValidation:rule="self.all(t, t.effect in ['NoSchedule', 'NoExecute'])",message="the effect of a cluster taint must be NoSchedule or NoExecute"
+	// +kubebuilder:validation:XValidation:rule="self.all(t, t.key != '')",message="the key of a cluster taint must not be empty"
 	Taints []corev1.Taint `json:"taints,omitempty"`
 
 	// resourceModels group nodes by size, to tell how many replicas fit. Not yet honoured.

@@ -29,6 +29,9 @@ type Placement struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:XValidation:rule="self.all(t, !has(t.operator) || t.operator in ['Exists', 'Equal', ''])",message="the operator of a cluster toleration must be Exists or Equal"
+	// +kubebuilder:validation:XValidation:rule="self.all(t, (has(t.key) && t.key != '') || (has(t.operator) && t.operator == 'Exists'))",message="a cluster toleration without a key tolerates every taint and must have operator: Exists"
+	// +kubebuilder:validation:XValidation:rule="self.all(t, !has(t.value) || t.value == '' || !has(t.operator) || t.operator != 'Exists')",message="a cluster toleration with operator: Exists must not have a value"
+	// +kubebuilder:validation:XValidation:rule="self.all(t, !has(t.effect) || t.effect in ['NoSchedule', 'PreferNoSchedule', 'NoExecute', ''])",message="the effect of a cluster toleration must be NoSchedule or NoExecute, or be left out for both"
 	ClusterTolerations []corev1.Toleration `json:"clusterTolerations,omitempty"`
 
 	// spreadConstraints say over how many groups of clusters a template is spread. Not yet honoured.

@@ -205,7 +205,7 @@ type ClusterFailoverBehavior struct {
 	// purgeMode says when the old copy goes: Directly or Gracefully.
 	// +optional
 	// +kubebuilder:default=Gracefully
-	// +kubebuilder:validation:Enum=Directly;Gracefully
+	// +kubebuilder:validation:XValidation:rule="self != 'Never'",message="purgeMode of failover.cluster must be Directly or Gracefully"
 	PurgeMode PurgeMode `json:"purgeMode,omitempty"`
 
 	// statePreservation hands values of the failed copy's status to its replacement.

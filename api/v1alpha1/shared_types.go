@@ -49,6 +49,7 @@ type ResourceSelector struct {
 	// apiVersion of the templates, such as "apps/v1".
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=317
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([a-z0-9.-]+/)?[a-z0-9]+$')",message="apiVersion must be a version (v1) or a group and a version (apps/v1)"
 	APIVersion string `json:"apiVersion"`
 
 	// kind of the templates, such as "Deployment".
