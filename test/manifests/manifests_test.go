@@ -18,6 +18,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
+
+	"github.com/flotilla-dev/flotilla/internal/configfile"
 )
 
 // config is the folder that is rendered, seen from this package.
@@ -239,6 +241,12 @@ func TestEveryGeneratedCustomResourceDefinitionIsInstalled(t *testing.T) {
 	}
 	if diff := cmp.Diff(generated, installed); diff != "" {
 		t.Errorf("generated (-) and installed (+) differ:\n%s", diff)
+	}
+}
+
+func TestTheManagerUnderstandsItsConfigurationFile(t *testing.T) {
+	if _, err := configfile.Load(filepath.Join(config, "manager", "config.yaml")); err != nil {
+		t.Error(err)
 	}
 }
 

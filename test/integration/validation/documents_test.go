@@ -1,4 +1,4 @@
-package api
+package validation
 
 // fullPolicy sets every field of a policy that can be set together with the others, in the way that users
 // of the field names know.
