@@ -19,6 +19,9 @@ import (
 // requestMetric is the counter of the API server that all requests end up in.
 const requestMetric = "apiserver_request_total"
 
+// credentialKey is the extra attribute of a user that identifies the credential.
+const credentialKey = "authentication.kubernetes.io/credential-id"
+
 // maxAuditLine bounds one line of an audit log at the level Metadata, which is about 1 KiB.
 const maxAuditLine = 1 << 20
 
@@ -122,6 +125,8 @@ type Write struct {
 	Time time.Time
 	// User who made it, for example system:serviceaccount:flotilla-system:flotilla-manager.
 	User string
+	// Credential tells apart tokens and certificates of the same user, for example those of two managers.
+	Credential string
 	// UserAgent that the client named.
 	UserAgent string
 	// Verb is create, update, patch, delete or deletecollection.
@@ -168,6 +173,9 @@ func newWrite(event auditv1.Event) Write {
 	if object := event.ObjectRef; object != nil {
 		write.Group, write.Resource, write.Subresource = object.APIGroup, object.Resource, object.Subresource
 		write.Namespace, write.Name = object.Namespace, object.Name
+	}
+	if ids := event.User.Extra[credentialKey]; len(ids) > 0 {
+		write.Credential = ids[0]
 	}
 	if event.ResponseStatus != nil {
 		write.Code = event.ResponseStatus.Code

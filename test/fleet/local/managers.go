@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -50,6 +51,7 @@ func (l *launcher) planManager(index int, ports []int) {
 			Path: l.folder.path(filepath.Join(programsDir, "flotilla")),
 			Args: []string{
 				"manager",
+				"--config=" + filepath.Join(l.root, "config", "manager", "config.yaml"),
 				"--kubeconfig=" + l.folder.path(name+".kubeconfig"),
 				"--health-probe-bind-address=" + health,
 				"--metrics-bind-address=" + metrics,
@@ -75,14 +77,17 @@ func (l *launcher) install(ctx context.Context, fleet *Fleet) error {
 			return err
 		}
 	}
+	group, groupCtx := errgroup.WithContext(ctx)
 	for _, member := range fleet.Members {
-		err := l.progress.step("join "+member.Name, func() error {
-			return l.run(ctx, "flotilla", "join", member.Name,
-				"--kubeconfig", fleet.Host.Kubeconfig, "--cluster-kubeconfig", member.ProxiedKubeconfig)
+		group.Go(func() error {
+			return l.progress.step("join "+member.Name, func() error {
+				return l.run(groupCtx, "flotilla", "join", member.Name,
+					"--kubeconfig", fleet.Host.Kubeconfig, "--cluster-kubeconfig", member.ProxiedKubeconfig)
+			})
 		})
-		if err != nil {
-			return err
-		}
+	}
+	if err := group.Wait(); err != nil {
+		return err
 	}
 	return l.progress.step("clusters ready", func() error { return waitClustersReady(ctx, fleet) })
 }
