@@ -2,13 +2,14 @@ package v1alpha1
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	"k8s.io/apimachinery/pkg/runtime"
 )
 
 // Policy is a PropagationPolicy or a ClusterPropagationPolicy.
 // +kubebuilder:object:generate=false
 type Policy interface {
-	client.Object
+	metav1.Object
+	runtime.Object
 	// PropagationSpec is the policy's spec; it is not a copy.
 	PropagationSpec() *PropagationSpec
 	// PropagationStatus is the policy's status; it is not a copy.
@@ -18,7 +19,8 @@ type Policy interface {
 // Binding is a ResourceBinding or a ClusterResourceBinding.
 // +kubebuilder:object:generate=false
 type Binding interface {
-	client.Object
+	metav1.Object
+	runtime.Object
 	// BindingSpec is the binding's spec; it is not a copy.
 	BindingSpec() *BindingSpec
 	// BindingStatus is the binding's status; it is not a copy.

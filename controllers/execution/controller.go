@@ -56,13 +56,13 @@ type dispatcher struct {
 	workers map[string]*worker
 }
 
-// Setup adds execution to a manager. Call it before the pool and the templates start.
-func Setup(mgr ctrl.Manager, o Options) error {
+// Setup adds execution to a manager that runs until ctx ends. Call it before the pool and the templates start.
+func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	d := &dispatcher{Options: o, mgr: mgr, host: mgr.GetClient(), workers: map[string]*worker{}}
 	o.Pool.OnConnect(d.engage)
-	o.Templates.OnEvent(d.templateChanged)
+	o.Templates.OnEvent(func(e objectcache.Event) { d.templateChanged(ctx, e) })
 	for _, twin := range []client.Object{&v1alpha1.ResourceBinding{}, &v1alpha1.ClusterResourceBinding{}} {
-		if err := d.listen(mgr, twin); err != nil {
+		if err := d.listen(ctx, mgr, twin); err != nil {
 			return err
 		}
 	}
@@ -70,8 +70,8 @@ func Setup(mgr ctrl.Manager, o Options) error {
 }
 
 // listen hands every change of a binding on. Events of a manager that does not lead find no workers.
-func (d *dispatcher) listen(mgr ctrl.Manager, twin client.Object) error {
-	informer, err := mgr.GetCache().GetInformer(context.Background(), twin)
+func (d *dispatcher) listen(ctx context.Context, mgr ctrl.Manager, twin client.Object) error {
+	informer, err := mgr.GetCache().GetInformer(ctx, twin)
 	if err != nil {
 		return fmt.Errorf("watching %T: %w", twin, err)
 	}
@@ -123,7 +123,7 @@ func (d *dispatcher) bindingChanged(obj any, priority int) {
 
 // templateChanged hands the template's binding on at once: a change that leaves the binding as it is, such
 // as a new image, needs no write on the host before it reaches the members.
-func (d *dispatcher) templateChanged(e objectcache.Event) {
+func (d *dispatcher) templateChanged(ctx context.Context, e objectcache.Event) {
 	if e.Deleted {
 		return // the binding will tell
 	}
@@ -131,7 +131,7 @@ func (d *dispatcher) templateChanged(e objectcache.Event) {
 		Namespace: e.Object.GetNamespace(),
 		Name:      v1alpha1.BindingName(e.GVK.Group, e.GVK.Kind, e.Object.GetName()),
 	}
-	binding, err := hostindex.Binding(context.Background(), d.host, key)
+	binding, err := hostindex.Binding(ctx, d.host, key)
 	if err != nil {
 		return // not propagated, or not yet: the binding will tell
 	}
