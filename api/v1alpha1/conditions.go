@@ -76,6 +76,9 @@ const (
 	ReasonWatching = "Watching"
 	// ReasonKindNotFound: the host does not know a selected kind.
 	ReasonKindNotFound = "KindNotFound"
+	// ReasonKindNotPropagated: a selected kind is never propagated, because every cluster makes its own
+	// objects of it.
+	ReasonKindNotPropagated = "KindNotPropagated"
 	// ReasonWatchForbidden: the manager may not read a selected kind.
 	ReasonWatchForbidden = "WatchForbidden"
 	// ReasonWatchStarting: a selected kind's watch has not synced yet.

@@ -1,0 +1,140 @@
+package propagation
+
+import (
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/policymatch"
+)
+
+// facts is what is known about one template when its binding is decided.
+type facts struct {
+	request      Request
+	template     *unstructured.Unstructured
+	policies     []v1alpha1.Policy             // that can select the template
+	current      v1alpha1.Binding              // nil: there is none
+	replicas     *int32                        // from the interpreter
+	requirements *v1alpha1.ReplicaRequirements // from the interpreter
+}
+
+// desiredSpec is what the template's binding should say, without the fields that others own. It is nil when
+// there should be no binding (yet), or when the binding is another version's business.
+func desiredSpec(f facts) *v1alpha1.BindingSpec {
+	template := seen(f.request.GVK, f.template)
+	var current *v1alpha1.BindingSpec
+	var claim *v1alpha1.PolicyReference
+	if f.current != nil {
+		current = f.current.BindingSpec()
+		claim = current.Policy
+		if governedInAnotherVersion(template, f.policies, current) {
+			return nil
+		}
+	}
+	ref, policy := policymatch.Choose(template, f.policies, claim)
+	switch {
+	case policy != nil:
+		return f.complete(governed(policy.PropagationSpec(), ref))
+	case current == nil || current.Resource.APIVersion != f.request.GVK.GroupVersion().String():
+		return nil
+	default:
+		return f.complete(orphaned(current))
+	}
+}
+
+// governedInAnotherVersion says whether the binding was made from the same object in another version of its
+// API, and a policy selects that version still. Two policies that select an object in two versions would take
+// the binding from each other for ever; so the first one has it.
+func governedInAnotherVersion(t policymatch.Template, policies []v1alpha1.Policy, current *v1alpha1.BindingSpec) bool {
+	if current.Resource.GroupVersionKind() == t.GVK {
+		return false
+	}
+	t.GVK = current.Resource.GroupVersionKind()
+	ref, _ := policymatch.Choose(t, policies, current.Policy)
+	return ref != nil
+}
+
+// governed is what a policy says.
+func governed(policy *v1alpha1.PropagationSpec, ref *v1alpha1.PolicyReference) v1alpha1.BindingSpec {
+	spec := v1alpha1.BindingSpec{
+		Policy:                      ref,
+		Placement:                   &policy.Placement,
+		PropagateDeps:               policy.PropagateDeps,
+		SchedulerName:               policy.SchedulerName,
+		Failover:                    policy.Failover,
+		ConflictResolution:          policy.ConflictResolution,
+		PreserveResourcesOnDeletion: policy.PreserveResourcesOnDeletion,
+	}
+	if policy.Suspension != nil {
+		spec.Suspension = &v1alpha1.BindingSuspension{Suspension: *policy.Suspension}
+	}
+	return spec
+}
+
+// orphaned is what the last policy said. It holds until another policy selects the template.
+func orphaned(current *v1alpha1.BindingSpec) v1alpha1.BindingSpec {
+	spec := ownPart(current)
+	spec.Policy = nil
+	return spec
+}
+
+// complete adds what the template says.
+func (f facts) complete(spec v1alpha1.BindingSpec) *v1alpha1.BindingSpec {
+	spec.Resource = v1alpha1.ObjectReference{
+		APIVersion: f.request.GVK.GroupVersion().String(), Kind: f.request.GVK.Kind,
+		Namespace: f.request.Key.Namespace, Name: f.request.Key.Name, UID: f.template.GetUID(),
+	}
+	spec.Replicas, spec.ReplicaRequirements = f.replicas, f.requirements
+	return &spec
+}
+
+// ownPart is a binding's spec without the fields that other controllers write. It shares what it points to
+// with spec.
+func ownPart(spec *v1alpha1.BindingSpec) v1alpha1.BindingSpec {
+	own := *spec
+	own.Clusters, own.GracefulEvictionTasks, own.RequiredBy, own.RescheduleTriggeredAt = nil, nil, nil, nil
+	if own.Suspension != nil && own.Suspension.Scheduling != nil {
+		own.Suspension = &v1alpha1.BindingSuspension{Suspension: own.Suspension.Suspension}
+		if equality.Semantic.DeepEqual(own.Suspension, &v1alpha1.BindingSuspension{}) {
+			own.Suspension = nil
+		}
+	}
+	return own
+}
+
+// upToDate says whether a binding says already what it should.
+func upToDate(current v1alpha1.Binding, want *v1alpha1.BindingSpec) bool {
+	have := ownPart(current.BindingSpec())
+	return equality.Semantic.DeepEqual(&have, want) &&
+		slices.Contains(current.GetFinalizers(), v1alpha1.BindingFinalizer) &&
+		slices.ContainsFunc(current.GetOwnerReferences(), func(o metav1.OwnerReference) bool { return o.UID == want.Resource.UID })
+}
+
+// manifest is the binding as it is applied: everything that propagation owns, and nothing else. The owner
+// reference lets Kubernetes remove the binding of a template that was deleted while no manager ran; it is not
+// a controller's, since that is for owners that make what they own, and deleting a template in the foreground
+// does not wait for it.
+func manifest(request Request, spec *v1alpha1.BindingSpec) (*unstructured.Unstructured, error) {
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(spec)
+	if err != nil {
+		return nil, fmt.Errorf("converting the spec of binding %s: %w", request.binding(), err)
+	}
+	key := request.binding()
+	gvk := v1alpha1.NewBinding(key.Namespace).GetObjectKind().GroupVersionKind()
+	u := &unstructured.Unstructured{Object: map[string]any{"spec": fields}}
+	u.SetGroupVersionKind(gvk)
+	u.SetNamespace(key.Namespace)
+	u.SetName(key.Name)
+	u.SetFinalizers([]string{v1alpha1.BindingFinalizer})
+	isController, blocks := false, false
+	u.SetOwnerReferences([]metav1.OwnerReference{{
+		APIVersion: spec.Resource.APIVersion, Kind: spec.Resource.Kind, Name: spec.Resource.Name, UID: spec.Resource.UID,
+		Controller: &isController, BlockOwnerDeletion: &blocks,
+	}})
+	return u, nil
+}

@@ -1,0 +1,15 @@
+// Package propagation answers: which templates have a binding, and does it say what template and policy ask?
+//
+// It is three controllers. "propagation" works on one template at a time: it finds the policy that governs it
+// (package policymatch) and server-side applies the binding's spec, except what scheduling, eviction, rebalance
+// and dependencies own, together with the finalizer and the owner reference to the template: one request per
+// new template. When the template is gone, which a live read must confirm, it deletes the binding.
+// "propagation-kinds" keeps a watch on exactly the kinds that some policy or binding names, on standby managers
+// too. "propagation-policies" writes policies' status (conditions Ready and FieldsHonored, number of bindings).
+//
+// Field owner: flotilla-propagation. It also owns a binding's condition TemplateOnly, which is present only
+// when it is False: the template also exists, or runs, on the host. Templates themselves are never written.
+//
+// A template that no policy selects any more keeps its binding, placement and replicas; the binding then names
+// no policy until another one takes it.
+package propagation

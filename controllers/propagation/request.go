@@ -1,0 +1,56 @@
+package propagation
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/objectcache"
+	"github.com/flotilla-dev/flotilla/internal/policymatch"
+)
+
+// Request names one template.
+type Request struct {
+	// GVK is the template's kind.
+	GVK schema.GroupVersionKind
+	// Key is the template's namespace and name.
+	Key types.NamespacedName
+}
+
+// binding is the name of the template's binding.
+func (r Request) binding() types.NamespacedName {
+	return types.NamespacedName{Namespace: r.Key.Namespace, Name: v1alpha1.BindingName(r.GVK.Group, r.GVK.Kind, r.Key.Name)}
+}
+
+func requestOf(b v1alpha1.Binding) Request {
+	resource := b.BindingSpec().Resource
+	return Request{GVK: resource.GroupVersionKind(), Key: resource.Key()}
+}
+
+// Templates is the cache of the templates on the host; objectcache.Cache is one. It holds
+// *unstructured.Unstructured.
+type Templates interface {
+	Watch(gvk schema.GroupVersionKind)
+	Unwatch(gvk schema.GroupVersionKind)
+	Kinds() []schema.GroupVersionKind
+	State(gvk schema.GroupVersionKind) objectcache.State
+	Get(gvk schema.GroupVersionKind, key types.NamespacedName) (any, bool, error)
+	List(gvk schema.GroupVersionKind) ([]any, error)
+	OnEvent(f func(objectcache.Event))
+	OnStateChange(f func(schema.GroupVersionKind))
+}
+
+// Interpreter tells how many replicas a template asks for, and what each needs; interpreter.Interpreter is one.
+type Interpreter interface {
+	Replicas(template *unstructured.Unstructured) (*int32, *v1alpha1.ReplicaRequirements)
+}
+
+// seen is what policies see of a template.
+func seen(gvk schema.GroupVersionKind, obj metav1.Object) policymatch.Template {
+	return policymatch.Template{
+		GVK: gvk, Namespace: obj.GetNamespace(), Name: obj.GetName(), Labels: obj.GetLabels(),
+		Controlled: metav1.GetControllerOfNoCopy(obj) != nil,
+	}
+}

@@ -1,0 +1,97 @@
+package propagation
+
+import (
+	"context"
+	"sync"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+
+	"github.com/flotilla-dev/flotilla/internal/objectcache"
+)
+
+// Priorities. A user who edits one template waits neither for a policy that selects ten thousand of them, nor
+// for the first look at everything after a restart.
+const (
+	userPriority   = 0
+	policyPriority = handler.LowPriority / 2
+	resyncPriority = handler.LowPriority
+)
+
+type queueOf[request comparable] = workqueue.TypedRateLimitingInterface[request]
+
+func enqueue[request comparable](q queueOf[request], priority int, requests ...request) {
+	if prioritized, ok := q.(priorityqueue.PriorityQueue[request]); ok {
+		prioritized.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, requests...)
+		return
+	}
+	for _, r := range requests {
+		q.Add(r)
+	}
+}
+
+// templateSource brings templates that changed to the queue. It listens to the cache of templates from the
+// start, and hands over once the controller has a queue.
+type templateSource struct {
+	templates Templates
+
+	mu    sync.RWMutex
+	queue queueOf[Request] // nil until Start
+}
+
+func newTemplateSource(templates Templates) *templateSource {
+	s := &templateSource{templates: templates}
+	templates.OnEvent(s.onEvent)
+	templates.OnStateChange(s.onState)
+	return s
+}
+
+// Start implements source.TypedSource. What was missed before is made up for by looking at everything.
+func (s *templateSource) Start(_ context.Context, q queueOf[Request]) error {
+	s.mu.Lock()
+	s.queue = q
+	s.mu.Unlock()
+	for _, gvk := range s.templates.Kinds() {
+		s.onState(gvk)
+	}
+	return nil
+}
+
+func (s *templateSource) target() queueOf[Request] {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.queue
+}
+
+// onEvent skips the first list: until it is complete nothing can be decided, and then onState brings it whole.
+func (s *templateSource) onEvent(e objectcache.Event) {
+	if q := s.target(); q != nil && !e.Initial {
+		enqueue(q, userPriority, Request{GVK: e.GVK, Key: keyOf(e.Object)})
+	}
+}
+
+func (s *templateSource) onState(gvk schema.GroupVersionKind) {
+	q := s.target()
+	if q == nil {
+		return
+	}
+	templates, err := s.templates.List(gvk)
+	if err != nil {
+		return // not synced: it comes back when it is
+	}
+	requests := make([]Request, 0, len(templates))
+	for _, template := range templates {
+		if object, ok := template.(metav1.Object); ok {
+			requests = append(requests, Request{GVK: gvk, Key: keyOf(object)})
+		}
+	}
+	enqueue(q, resyncPriority, requests...)
+}
+
+func keyOf(object metav1.Object) types.NamespacedName {
+	return types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()}
+}
