@@ -1,0 +1,85 @@
+package aggregation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/objectcache"
+	"github.com/flotilla-dev/flotilla/internal/report"
+)
+
+// notSyncedRetry is when to look again for a template whose kind is still being listed.
+const notSyncedRetry = time.Second
+
+// facts is everything that is looked at for one binding.
+type facts struct {
+	// binding is a copy.
+	binding v1alpha1.Binding
+	// reports are what members say, by member; after a restart some are still missing.
+	reports map[string]report.Report
+	// ready has every member that exists, and says whether it is ready.
+	ready map[string]bool
+	// template is the cache's own; nil when it is gone or not known yet.
+	template *unstructured.Unstructured
+	// owned is true when the template's status is ours to write: it lies in a template namespace.
+	owned bool
+	// now is the time of transitions.
+	now time.Time
+	// again is when to look again because something was not known yet; zero for never.
+	again time.Duration
+}
+
+func (r *Reconciler) gather(ctx context.Context, binding v1alpha1.Binding) (facts, error) {
+	f := facts{
+		binding: binding,
+		reports: r.Board.Reports(client.ObjectKeyFromObject(binding)),
+		ready:   map[string]bool{},
+		now:     r.Clock.Now(),
+	}
+	var clusters v1alpha1.ClusterList
+	if err := r.client.List(ctx, &clusters, client.UnsafeDisableDeepCopy); err != nil {
+		return facts{}, fmt.Errorf("listing clusters: %w", err)
+	}
+	for i := range clusters.Items {
+		f.ready[clusters.Items[i].Name] = ready(&clusters.Items[i])
+	}
+	resource := binding.BindingSpec().Resource
+	obj, found, err := r.Templates.Get(resource.GroupVersionKind(), resource.Key())
+	if errors.Is(err, objectcache.ErrNotSynced) {
+		f.again = notSyncedRetry
+		return f, nil
+	}
+	if err != nil {
+		return facts{}, fmt.Errorf("finding template %s: %w", resource.Key(), err)
+	}
+	if template, ok := obj.(*unstructured.Unstructured); found && ok {
+		f.template = template
+	}
+	f.owned, err = r.ownsStatus(ctx, resource.Namespace)
+	return f, err
+}
+
+// ownsStatus says whether the status of a namespace's templates is ours: elsewhere the host's own controllers
+// write it, because the template also runs there.
+func (r *Reconciler) ownsStatus(ctx context.Context, name string) (bool, error) {
+	if name == "" {
+		return false, nil
+	}
+	var namespace corev1.Namespace
+	err := r.client.Get(ctx, client.ObjectKey{Name: name}, &namespace, client.UnsafeDisableDeepCopy)
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("reading namespace %s: %w", name, err)
+	}
+	return namespace.Labels[v1alpha1.TemplatesLabel] == v1alpha1.TemplatesEnabled, nil
+}
