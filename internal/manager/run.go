@@ -9,8 +9,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/apimachinery/pkg/util/uuid"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -36,7 +38,11 @@ func Run(ctx context.Context, host *rest.Config, c configfile.Manager) error {
 	if err != nil {
 		return err
 	}
-	mgr, err := ctrl.NewManager(host, options(c))
+	o, err := options(host, c)
+	if err != nil {
+		return err
+	}
+	mgr, err := ctrl.NewManager(host, o)
 	if err != nil {
 		return fmt.Errorf("making the manager: %w", err)
 	}
@@ -57,7 +63,11 @@ func Scheme() *runtime.Scheme {
 	return scheme
 }
 
-func options(c configfile.Manager) ctrl.Options {
+func options(host *rest.Config, c configfile.Manager) (ctrl.Options, error) {
+	lock, err := lease(host, c.LeaderElection)
+	if err != nil {
+		return ctrl.Options{}, err
+	}
 	return ctrl.Options{
 		Scheme: Scheme(),
 		Cache:  cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
@@ -65,17 +75,35 @@ func options(c configfile.Manager) ctrl.Options {
 			// Credentials are read when they are needed and never kept.
 			DisableFor: []client.Object{&corev1.Secret{}},
 		}},
-		Metrics:                       metrics(c.Metrics),
-		HealthProbeBindAddress:        c.Health.BindAddress,
-		PprofBindAddress:              c.Pprof.BindAddress,
-		LeaderElection:                c.LeaderElection.Enabled,
-		LeaderElectionID:              leaseName,
-		LeaderElectionNamespace:       leaseNamespace(c.LeaderElection.Namespace),
-		LeaderElectionReleaseOnCancel: true, // the process ends right after Start returns
-		LeaseDuration:                 &c.LeaderElection.LeaseDuration.Duration,
-		RenewDeadline:                 &c.LeaderElection.RenewDeadline.Duration,
-		RetryPeriod:                   &c.LeaderElection.RetryPeriod.Duration,
+		Metrics:                             metrics(c.Metrics),
+		HealthProbeBindAddress:              c.Health.BindAddress,
+		PprofBindAddress:                    c.Pprof.BindAddress,
+		LeaderElection:                      c.LeaderElection.Enabled,
+		LeaderElectionResourceLockInterface: lock,
+		LeaderElectionReleaseOnCancel:       true, // the process ends right after Start returns
+		LeaseDuration:                       &c.LeaderElection.LeaseDuration.Duration,
+		RenewDeadline:                       &c.LeaderElection.RenewDeadline.Duration,
+		RetryPeriod:                         &c.LeaderElection.RetryPeriod.Duration,
+	}, nil
+}
+
+// lease is what the managers compete for. The holder is named after the pod, so that people can tell who leads.
+func lease(host *rest.Config, l configfile.LeaderElection) (resourcelock.Interface, error) {
+	name := os.Getenv("POD_NAME")
+	if name == "" {
+		var err error
+		if name, err = os.Hostname(); err != nil {
+			return nil, fmt.Errorf("finding a name for the lease: %w", err)
+		}
 	}
+	// The suffix tells two lives of one pod apart: a restarted manager must not believe that it still leads.
+	identity := resourcelock.ResourceLockConfig{Identity: name + "_" + string(uuid.NewUUID())}
+	lock, err := resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, leaseNamespace(l.Namespace), leaseName,
+		identity, rest.CopyConfig(host), l.RenewDeadline.Duration)
+	if err != nil {
+		return nil, fmt.Errorf("preparing the lease: %w", err)
+	}
+	return lock, nil
 }
 
 func metrics(m configfile.Metrics) metricsserver.Options {

@@ -1,0 +1,109 @@
+package manager
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/client-go/dynamic"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+
+	"github.com/flotilla-dev/flotilla/controllers/aggregation"
+	"github.com/flotilla-dev/flotilla/controllers/cluster"
+	"github.com/flotilla-dev/flotilla/controllers/execution"
+	"github.com/flotilla-dev/flotilla/controllers/propagation"
+	"github.com/flotilla-dev/flotilla/controllers/scheduling"
+	"github.com/flotilla-dev/flotilla/internal/admission"
+	"github.com/flotilla-dev/flotilla/internal/configfile"
+	"github.com/flotilla-dev/flotilla/internal/hostindex"
+	"github.com/flotilla-dev/flotilla/internal/interpreter"
+	"github.com/flotilla-dev/flotilla/internal/membercluster"
+	"github.com/flotilla-dev/flotilla/internal/objectcache"
+	"github.com/flotilla-dev/flotilla/internal/report"
+)
+
+// parts are what the stages share.
+type parts struct {
+	hostUID     string
+	interpreter *interpreter.Interpreter
+	board       *report.Board
+	templates   *objectcache.Cache
+	pool        *membercluster.Pool
+}
+
+// assemble adds everything to the manager: first what the stages share, then the stages in the order in
+// which a template walks through them.
+func assemble(ctx context.Context, mgr ctrl.Manager, hostUID string, c configfile.Manager) error {
+	if err := hostindex.Register(ctx, mgr.GetFieldIndexer()); err != nil {
+		return fmt.Errorf("indexing bindings: %w", err)
+	}
+	p, err := newParts(mgr, hostUID)
+	if err != nil {
+		return err
+	}
+	for _, stage := range []struct {
+		name  string
+		setup func() error
+	}{
+		{"probes", func() error { return addProbes(mgr) }},
+		{"admission", func() error { return setupAdmission(mgr, c.Admission) }},
+		{"cluster", func() error { return cluster.Setup(mgr, clusterOptions(p, c.Clusters)) }},
+		{"propagation", func() error {
+			return propagation.Setup(mgr, propagation.Options{Templates: p.templates, Interpreter: p.interpreter})
+		}},
+		{"scheduling", func() error { return scheduling.Setup(mgr, scheduling.Options{}) }},
+		{"execution", func() error { return execution.Setup(ctx, mgr, executionOptions(p, c.Execution)) }},
+		{"aggregation", func() error {
+			return aggregation.Setup(mgr, aggregation.Options{Board: p.board, Templates: p.templates, Interpreter: p.interpreter})
+		}},
+		{"templates", func() error { return mgr.Add(p.templates) }},
+		{"members", func() error { return mgr.Add(p.pool) }},
+	} {
+		if err := stage.setup(); err != nil {
+			return fmt.Errorf("setting up %s: %w", stage.name, err)
+		}
+	}
+	return nil
+}
+
+func newParts(mgr ctrl.Manager, hostUID string) (parts, error) {
+	client, err := dynamic.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return parts{}, fmt.Errorf("making the client for templates: %w", err)
+	}
+	i := interpreter.New()
+	return parts{
+		hostUID:     hostUID,
+		interpreter: i,
+		board:       report.NewBoard(),
+		templates: objectcache.New(objectcache.Options{
+			Client: client, Mapper: mgr.GetRESTMapper(), Transform: cache.TransformStripManagedFields(),
+		}),
+		pool: membercluster.NewPool(hostUID, i),
+	}, nil
+}
+
+func setupAdmission(mgr ctrl.Manager, a configfile.Admission) error {
+	if !a.Install {
+		return nil
+	}
+	return admission.Setup(mgr, admission.Options{})
+}
+
+func clusterOptions(p parts, c configfile.Clusters) cluster.Options {
+	return cluster.Options{
+		HostUID:     p.hostUID,
+		Connections: p.pool,
+		Timings: cluster.Timings{
+			ProbeInterval: c.ProbeInterval.Duration, ProbeTimeout: c.ProbeTimeout.Duration,
+			SuccessThreshold: c.SuccessThreshold.Duration, FailureThreshold: c.FailureThreshold.Duration,
+		},
+	}
+}
+
+func executionOptions(p parts, e configfile.Execution) execution.Options {
+	return execution.Options{
+		HostUID: p.hostUID, Pool: p.pool, Templates: p.templates, Board: p.board,
+		Interpreter: p.interpreter, WorkersPerMember: e.WorkersPerMember,
+	}
+}
