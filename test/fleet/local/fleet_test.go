@@ -351,6 +351,9 @@ func TestWritesAreCountedByWhoMadeThem(t *testing.T) {
 	writes = slices.DeleteFunc(writes, func(w local.Write) bool { return w.UserAgent != "counting-test" })
 	got := make([]string, 0, len(writes))
 	for _, w := range writes {
+		if !strings.HasPrefix(w.Credential, "X509SHA256=") {
+			t.Errorf("credential: got %q, want the hash of the administrator's certificate", w.Credential)
+		}
 		got = append(got, fmt.Sprintf("%s %s %s %s/%s %d", w.User, w.Verb, w.Resource, w.Namespace, w.Name, w.Code))
 	}
 	want := []string{

@@ -37,17 +37,10 @@ func (f *Fleet) Leader(ctx context.Context) (string, error) {
 	if ptr.Deref(lease.Spec.HolderIdentity, "") == "" || lease.Spec.AcquireTime == nil {
 		return "", errors.New("looking for the leader: nobody holds the lease")
 	}
-	writes, err := f.Host.Writes(lease.Spec.AcquireTime.Add(-leaseSlack))
+	credential, err := f.leaseCredential(lease.Spec.AcquireTime.Time)
 	if err != nil {
 		return "", fmt.Errorf("looking for the leader: %w", err)
 	}
-	writes = slices.DeleteFunc(writes, func(w Write) bool {
-		return w.Resource != "leases" || w.Name != key.Name || w.Namespace != key.Namespace || w.Code >= http.StatusBadRequest
-	})
-	if len(writes) == 0 {
-		return "", errors.New("looking for the leader: the lease has not been written")
-	}
-	credential := writes[len(writes)-1].Credential
 	for _, manager := range f.state.Managers {
 		owned, err := credentialOf(f.folder.path(manager.Name + ".kubeconfig"))
 		if err != nil {
@@ -62,6 +55,21 @@ func (f *Fleet) Leader(ctx context.Context) (string, error) {
 		return manager.Name, nil
 	}
 	return "", fmt.Errorf("looking for the leader: %s holds the lease, who is no manager of this fleet", *lease.Spec.HolderIdentity)
+}
+
+// leaseCredential returns the credential that wrote the lease last.
+func (f *Fleet) leaseCredential(acquired time.Time) (string, error) {
+	writes, err := f.Host.Writes(acquired.Add(-leaseSlack))
+	if err != nil {
+		return "", err
+	}
+	for _, w := range slices.Backward(writes) {
+		written := w.Code < http.StatusBadRequest && w.Subresource == ""
+		if written && w.Resource == "leases" && w.Namespace == v1alpha1.SystemNamespace && w.Name == leaderLease {
+			return w.Credential, nil
+		}
+	}
+	return "", errors.New("the lease has not been written")
 }
 
 // credentialOf returns what an audit log calls the token in a kubeconfig.
