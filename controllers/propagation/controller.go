@@ -22,9 +22,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/ownwrites"
 )
 
-// Templates may be of any kind, so the manager must be able to read every kind. An installation that propagates
-// few kinds may replace this rule with a narrower one: a policy for another kind then says WatchForbidden.
-// +kubebuilder:rbac:groups=*,resources=*,verbs=get;list;watch
+// Templates are read by the aggregated ClusterRole flotilla-templates, which administrators widen.
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups=flotilla.dev,resources=propagationpolicies;clusterpropagationpolicies,verbs=get;list;watch
 // +kubebuilder:rbac:groups=flotilla.dev,resources=propagationpolicies/status;clusterpropagationpolicies/status,verbs=patch
