@@ -13,6 +13,10 @@ type removalFacts struct {
 	fault *memberprobe.ReasonedError
 	// cleaning is why taking Flotilla's rights out of the member failed; nil when it did not, or was not tried.
 	cleaning error
+	// namespace is true while the execution namespace, with the credentials, exists.
+	namespace bool
+	// begun is true when the removal was reported before.
+	begun bool
 	// bindings is how many bindings still name the member; example is one of them.
 	bindings int
 	example  string
@@ -37,6 +41,11 @@ type removalPlan struct {
 // planRemoval decides how the removal of a member goes on.
 func planRemoval(f removalFacts) removalPlan {
 	switch {
+	case !f.namespace && f.bindings == 0 && (f.begun || !f.connected):
+		// It goes after the member is done with, so that part is behind us.
+		return removalPlan{}
+	case !f.namespace && f.bindings == 0:
+		return removalPlan{leftBehind: "its namespace on the host, with the credentials, was deleted before"}
 	case f.fault == nil && f.cleaning == nil && f.bindings > 0:
 		return removalPlan{wait: fmt.Sprintf("waits until its objects are removed or released: %s left, such as %s", plural(f.bindings, "binding"), f.example)}
 	case f.fault == nil && f.cleaning == nil:

@@ -24,55 +24,62 @@ func TestARemovalWaitsUntilTheMemberIsClean(t *testing.T) {
 		want  removalPlan
 	}{
 		"while bindings name it": {
-			removalFacts{connected: true, identity: "id", bindings: 2, example: "shop/web"},
+			removalFacts{namespace: true, connected: true, identity: "id", bindings: 2, example: "shop/web"},
 			removalPlan{wait: "waits until its objects are removed or released: 2 bindings left, such as shop/web"},
 		},
 		"also with force, as long as it answers": {
-			removalFacts{connected: true, identity: "id", bindings: 1, example: "shop/web", force: true},
+			removalFacts{namespace: true, connected: true, identity: "id", bindings: 1, example: "shop/web", force: true},
 			removalPlan{wait: "waits until its objects are removed or released: 1 binding left, such as shop/web"},
 		},
 		"then its account goes": {
-			removalFacts{connected: true, identity: "id"}, removalPlan{clean: true},
+			removalFacts{namespace: true, connected: true, identity: "id"}, removalPlan{clean: true},
 		},
 		"a silent one is waited for": {
-			removalFacts{fault: silent, connected: true, identity: "id", bindings: 1, example: "shop/web"},
+			removalFacts{namespace: true, fault: silent, connected: true, identity: "id", bindings: 1, example: "shop/web"},
 			removalPlan{wait: "it is ClusterNotReachable; the removal of the objects of 1 binding, such as shop/web, waits for it" + how},
 		},
 		"a silent one without bindings, too": {
-			removalFacts{fault: silent, connected: true, identity: "id"},
+			removalFacts{namespace: true, fault: silent, connected: true, identity: "id"},
 			removalPlan{wait: "it is ClusterNotReachable; the removal of Flotilla's account waits for it" + how},
 		},
 		"unless it is forced": {
-			removalFacts{fault: silent, connected: true, identity: "id", bindings: 1, force: true},
+			removalFacts{namespace: true, fault: silent, connected: true, identity: "id", bindings: 1, force: true},
 			removalPlan{leftBehind: "given up: it is ClusterNotReachable"},
 		},
 		"a cleaning that fails is tried again": {
-			removalFacts{cleaning: errors.New("no luck"), connected: true, identity: "id"},
+			removalFacts{namespace: true, cleaning: errors.New("no luck"), connected: true, identity: "id"},
 			removalPlan{wait: "no luck; the removal of Flotilla's account waits for it" + how},
 		},
 		"a cleaning that fails is given up when forced": {
-			removalFacts{cleaning: errors.New("no luck"), connected: true, identity: "id", force: true},
+			removalFacts{namespace: true, cleaning: errors.New("no luck"), connected: true, identity: "id", force: true},
 			removalPlan{leftBehind: "given up: no luck"},
 		},
 		"one that was never reached goes at once": {
-			removalFacts{fault: faultOf(v1alpha1.ReasonCredentialsMissing)}, removalPlan{},
+			removalFacts{namespace: true, fault: faultOf(v1alpha1.ReasonCredentialsMissing)}, removalPlan{},
 		},
 		"one that joined and was never ready goes at once, and says so": {
-			removalFacts{fault: silent, identity: "id"},
+			removalFacts{namespace: true, fault: silent, identity: "id"},
 			removalPlan{leftBehind: "the member was never ready: it is ClusterNotReachable"},
 		},
 		"one that is another Cluster's is not touched": {
-			removalFacts{fault: faultOf(v1alpha1.ReasonAlreadyJoined)}, removalPlan{},
+			removalFacts{namespace: true, fault: faultOf(v1alpha1.ReasonAlreadyJoined)}, removalPlan{},
 		},
 		"one that is another cluster now is not touched": {
-			removalFacts{fault: faultOf(v1alpha1.ReasonIDChanged), connected: true, identity: "id"}, removalPlan{},
+			removalFacts{namespace: true, fault: faultOf(v1alpha1.ReasonIDChanged), connected: true, identity: "id"}, removalPlan{},
 		},
 		"but its objects are waited for": {
-			removalFacts{fault: faultOf(v1alpha1.ReasonIDChanged), connected: true, identity: "id", bindings: 1, example: "shop/web"},
+			removalFacts{namespace: true, fault: faultOf(v1alpha1.ReasonIDChanged), connected: true, identity: "id", bindings: 1, example: "shop/web"},
 			removalPlan{wait: "it is IDChanged; the removal of the objects of 1 binding, such as shop/web, waits for it" + how},
 		},
+		"once its namespace is gone nothing is left to do": {
+			removalFacts{fault: faultOf(v1alpha1.ReasonCredentialsMissing), connected: true, identity: "id", begun: true}, removalPlan{},
+		},
+		"a namespace that others deleted took the credentials along": {
+			removalFacts{fault: faultOf(v1alpha1.ReasonCredentialsMissing), connected: true, identity: "id"},
+			removalPlan{leftBehind: "its namespace on the host, with the credentials, was deleted before"},
+		},
 		"one that took our rights away has nothing left to remove": {
-			removalFacts{fault: faultOf(v1alpha1.ReasonUnauthorized), connected: true, identity: "id"},
+			removalFacts{namespace: true, fault: faultOf(v1alpha1.ReasonUnauthorized), connected: true, identity: "id"},
 			removalPlan{leftBehind: "the member no longer takes the credentials and no binding names it, so nothing more can be done there"},
 		},
 	}

@@ -45,6 +45,7 @@ func (r *Reconciler) remove(ctx context.Context, cluster *v1alpha1.Cluster) (ctr
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	facts.namespace = namespace != nil
 	next := planRemoval(facts)
 	if next.clean {
 		if err := r.clean(ctx, config); err != nil {
@@ -76,6 +77,9 @@ func (r *Reconciler) gather(ctx context.Context, cluster *v1alpha1.Cluster) (rem
 		force:     cluster.Annotations[v1alpha1.ForceDeleteAnnotation] == "true",
 		connected: cluster.Status.KubernetesVersion != "",
 		identity:  cluster.Spec.ID,
+	}
+	if ready := meta.FindStatusCondition(cluster.Status.Conditions, v1alpha1.ConditionReady); ready != nil {
+		facts.begun = ready.Reason == v1alpha1.ReasonRemoving
 	}
 	bindings, err := hostindex.Bindings(ctx, r.client, hostindex.ByCluster, cluster.Name)
 	if err != nil {
