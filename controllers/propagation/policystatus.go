@@ -43,7 +43,7 @@ func desiredStatus(policy v1alpha1.Policy, kinds map[schema.GroupVersionKind]kin
 	}
 	return v1alpha1.PropagationStatus{
 		ObservedGeneration: policy.GetGeneration(),
-		Bindings:           int32(bindings), //nolint:gosec // a host does not hold two billion objects
+		Bindings:           int32(bindings),
 		Conditions: []metav1.Condition{
 			condition(v1alpha1.ConditionReady, judge(policy, kinds)),
 			condition(v1alpha1.ConditionFieldsHonored, honored(policy)),

@@ -36,7 +36,7 @@ func Divide(replicas int32, candidates []Candidate, salt string) []int32 {
 		sink(claims, 0)
 	}
 	for _, c := range claims {
-		shares[c.index] = int32(c.seats) //nolint:gosec // at most replicas, which is an int32
+		shares[c.index] = int32(c.seats)
 	}
 	return shares
 }
