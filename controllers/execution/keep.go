@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -20,10 +19,6 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/render"
 	"github.com/flotilla-dev/flotilla/internal/report"
 )
-
-// recheckRefused is how often an object that the member refused for good reason is tried again, although
-// nothing that Flotilla sees has changed: a foreign object may be removed, a right granted.
-const recheckRefused = time.Minute
 
 // keep makes the member hold the template's current manifest.
 func (w *worker) keep(ctx context.Context, binding v1alpha1.Binding) (reconcile.Result, error) {

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
@@ -15,6 +17,14 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/membercluster"
 	"github.com/flotilla-dev/flotilla/internal/report"
 )
+
+// recheckRefused is how often an object that the member refused for good reason is tried again, although
+// nothing that Flotilla sees has changed: a foreign object may be removed, a right granted.
+const recheckRefused = time.Minute
+
+// recheckUnreachable is how often a member that does not answer is tried again for one object. It is a state
+// and no failure of Flotilla: the Cluster tells of it, and the log is not filled with it.
+const recheckUnreachable = 5 * time.Second
 
 // maxMessage bounds what a member's error may add to a binding's status.
 const maxMessage = 1024
@@ -46,38 +56,38 @@ func foreignMessage(binding v1alpha1.Binding) string {
 		resource.Kind, resource.Key())
 }
 
-// refused reports an error of a member. Errors that only a change can mend are looked at again now and then;
-// others are returned, so that the queue repeats them with growing delays. Without an error nothing is known
-// yet, and there is nothing to report.
+// refused reports an error of a member. Errors that only a change can mend are looked at again now and then, a
+// member that does not answer is tried again soon; others are returned, so that the queue repeats them with
+// growing delays. Without an error nothing is known yet, and there is nothing to report.
 func (w *worker) refused(binding v1alpha1.Binding, observed *membercluster.Observed, err error) (reconcile.Result, error) {
 	if err == nil {
 		return reconcile.Result{}, nil
 	}
-	reason, lasting := classify(err)
+	reason, recheck := classify(err)
 	if binding != nil {
 		w.post(binding, pending(observed, reason, shorten(err.Error())))
 	}
-	if lasting {
-		return reconcile.Result{RequeueAfter: recheckRefused}, nil
+	if recheck > 0 {
+		return reconcile.Result{RequeueAfter: recheck}, nil
 	}
 	return reconcile.Result{}, err
 }
 
-// classify finds the reason for a member's error, and whether it lasts until something is changed.
-func classify(err error) (reason string, lasting bool) {
+// classify finds the reason for a member's error, and when to try again; 0 leaves that to the queue.
+func classify(err error) (reason string, recheck time.Duration) {
 	switch {
 	case meta.IsNoMatchError(err):
-		return v1alpha1.ReasonKindNotInstalled, true
+		return v1alpha1.ReasonKindNotInstalled, recheckRefused
 	case apierrors.IsRequestEntityTooLargeError(err):
-		return v1alpha1.ReasonTooLarge, true
+		return v1alpha1.ReasonTooLarge, recheckRefused
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
-		return v1alpha1.ReasonInvalidManifest, true
-	case apierrors.IsForbidden(err) && !apierrors.HasStatusCause(err, "NamespaceTerminating"):
-		return v1alpha1.ReasonMemberForbidden, true
+		return v1alpha1.ReasonInvalidManifest, recheckRefused
+	case apierrors.IsForbidden(err) && !apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+		return v1alpha1.ReasonMemberForbidden, recheckRefused
 	case isUnreachable(err):
-		return v1alpha1.ReasonMemberUnreachable, false
+		return v1alpha1.ReasonMemberUnreachable, recheckUnreachable
 	}
-	return v1alpha1.ReasonApplyFailed, false
+	return v1alpha1.ReasonApplyFailed, 0
 }
 
 func isUnreachable(err error) bool {

@@ -65,8 +65,8 @@ type answer struct {
 func newMember(name string, config *rest.Config, o observer) (*Member, error) {
 	m := &Member{Name: name, observer: o, token: &atomic.Pointer[string]{}, answers: map[objectKey]answer{}}
 	config = rest.CopyConfig(config)
-	m.token.Store(&config.BearerToken)
-	if config.BearerToken != "" {
+	if token := config.BearerToken; token != "" {
+		m.token.Store(&token)
 		config.BearerToken = ""
 		config.Wrap(m.authorize)
 	}
