@@ -180,8 +180,11 @@ func targetItems(f facts, items []v1alpha1.AggregatedStatusItem) []v1alpha1.Aggr
 	return slices.DeleteFunc(slices.Clone(items), func(item v1alpha1.AggregatedStatusItem) bool { return !names[item.ClusterName] })
 }
 
-// transient reasons are expected to pass by themselves.
-func transient(reason string) bool { return reason == v1alpha1.ReasonApplying }
+// transient reasons are expected to pass without a change of the template. That a member does not answer is told
+// once, by its Cluster, and not by every template.
+func transient(reason string) bool {
+	return reason == v1alpha1.ReasonApplying || reason == v1alpha1.ReasonMemberUnreachable
+}
 
 func appliedCondition(targets []v1alpha1.AggregatedStatusItem) metav1.Condition {
 	condition := metav1.Condition{Type: v1alpha1.ConditionApplied, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonApplied,
