@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -17,14 +16,7 @@ import (
 	"github.com/flotilla-dev/flotilla/test/fleet/local"
 )
 
-// lease reads who leads.
-func lease(ctx context.Context, fleet *local.Fleet) (*coordinationv1.Lease, error) {
-	l := &coordinationv1.Lease{}
-	err := fleet.Host.Client().Get(ctx, client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: "flotilla-manager"}, l)
-	return l, err
-}
-
-// leader finds the name of the manager that leads: the one whose log speaks of its identity.
+// leader waits until a manager leads, and names it.
 func leader(t *testing.T, fleet *local.Fleet) string {
 	t.Helper()
 	name := ""

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -44,6 +45,31 @@ func TestARestartWithThreeHundredBindingsWritesNothing(t *testing.T) {
 			}
 		}
 	}
+}
+
+// settled waits until the managers have written nothing, anywhere, for a while: ten looks in a row.
+func settled(t *testing.T, fleet *local.Fleet) {
+	t.Helper()
+	const looks = 10
+	last, same := -1, 0
+	expect.Eventually(t, "quiet", func(ctx context.Context) error {
+		now := 0
+		for _, cluster := range append([]*local.Cluster{fleet.Host}, fleet.Members...) {
+			counts, err := cluster.RequestCounts(ctx)
+			if err != nil {
+				return err
+			}
+			now += counts.Total(func(r local.Request) bool { return r.Write() && r.Resource != "leases" && r.Resource != "events" })
+		}
+		if now != last {
+			last, same = now, 0
+			return fmt.Errorf("%d writes so far", now)
+		}
+		if same++; same < looks {
+			return fmt.Errorf("quiet for %d looks only", same)
+		}
+		return nil
+	})
 }
 
 // templateWrites are the writes to ConfigMaps of a namespace.
