@@ -93,6 +93,10 @@ func (c *Cache) OnStateChange(f func(schema.GroupVersionKind)) {
 	c.stateListeners = append(c.stateListeners, f)
 }
 
+// NeedLeaderElection lets standby managers watch too, so that the one that takes over need not list everything
+// first.
+func (c *Cache) NeedLeaderElection() bool { return false }
+
 // Start runs the watches until ctx ends, then waits for them to stop.
 func (c *Cache) Start(ctx context.Context) error {
 	c.mu.Lock()
