@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -32,8 +31,8 @@ func Eventually(t testing.TB, what string, check func(ctx context.Context) error
 	})
 }
 
-// Namespace makes a template namespace of its own for a test on the host, named after it, and takes it away
-// afterwards, from the members too.
+// Namespace makes a template namespace of its own for a test on the host, and takes it away afterwards. In the
+// members it stays, empty, as any namespace that Flotilla created.
 func Namespace(t testing.TB, fleet *local.Fleet) string {
 	t.Helper()
 	namespace := builder.TemplateNamespace("")
@@ -45,12 +44,6 @@ func Namespace(t testing.TB, fleet *local.Fleet) string {
 		defer cancel()
 		if err := client.IgnoreNotFound(fleet.Host.Client().Delete(ctx, namespace)); err != nil {
 			t.Errorf("deleting namespace %s: %v", name, err)
-		}
-		for _, member := range fleet.Members {
-			copied := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
-			if err := client.IgnoreNotFound(member.Client().Delete(ctx, copied)); err != nil {
-				t.Errorf("deleting namespace %s in %s: %v", name, member.Name, err)
-			}
 		}
 	})
 	return name

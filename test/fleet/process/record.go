@@ -60,3 +60,9 @@ func (t Table) find(name string) (int, Status) {
 	}
 	return pid, status
 }
+
+// PID returns the id of the recorded process, if it still runs.
+func (t Table) PID(name string) (int, bool) {
+	pid, status := t.find(name)
+	return pid, status != Gone
+}
