@@ -17,7 +17,7 @@ import (
 )
 
 // notSyncedRetry is when to look again for a template whose kind is still being listed.
-const notSyncedRetry = time.Second
+const notSyncedRetry = 5 * time.Second
 
 // facts is everything that is looked at for one binding.
 type facts struct {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -258,7 +259,7 @@ func listed(said []string) string {
 // timed keeps the time of a condition whose status is what it was.
 func timed(f facts, condition metav1.Condition) metav1.Condition {
 	condition.ObservedGeneration = f.binding.GetGeneration()
-	condition.LastTransitionTime = metav1.NewTime(f.now.Truncate(1e9))
+	condition.LastTransitionTime = metav1.NewTime(f.now.Truncate(time.Second))
 	before := meta.FindStatusCondition(f.binding.BindingStatus().Conditions, condition.Type)
 	if before != nil && before.Status == condition.Status {
 		condition.LastTransitionTime = before.LastTransitionTime
@@ -325,7 +326,7 @@ func decoded(status *runtime.RawExtension) map[string]any {
 // fleet is what the interpreter adds up: the target clusters only, and as up to date only those that speak of the
 // template's newest generation.
 func fleet(f facts, items []v1alpha1.AggregatedStatusItem) interpreter.Fleet {
-	result := interpreter.Fleet{Divided: interpreter.Divided(f.binding.BindingSpec().Placement), Now: metav1.NewTime(f.now.Truncate(1e9))}
+	result := interpreter.Fleet{Divided: interpreter.Divided(f.binding.BindingSpec().Placement), Now: metav1.NewTime(f.now.Truncate(time.Second))}
 	for _, item := range targetItems(f, items) {
 		said := f.reports[item.ClusterName]
 		result.Members = append(result.Members, interpreter.MemberStatus{
