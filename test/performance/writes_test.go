@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sort"
 	"strings"
 	"testing"
 	"time"
@@ -169,15 +168,6 @@ func hostWrites(t *testing.T, fleet *local.Fleet, ns string, since time.Time, pr
 func spread(numbers []int) string {
 	sorted := slices.Sorted(slices.Values(numbers))
 	return fmt.Sprintf("median %d, most %d", sorted[len(sorted)/2], sorted[len(sorted)-1])
-}
-
-// percentiles says how durations are spread.
-func percentiles(durations []time.Duration) string {
-	sort.Slice(durations, func(i, j int) bool { return durations[i] < durations[j] })
-	at := func(p int) time.Duration {
-		return durations[min(len(durations)-1, len(durations)*p/100)].Round(time.Millisecond)
-	}
-	return fmt.Sprintf("p50 %s, p90 %s, p99 %s", at(50), at(90), at(99))
 }
 
 func TestMemoryOfTheManager(t *testing.T) {
