@@ -40,28 +40,42 @@ type removalPlan struct {
 
 // planRemoval decides how the removal of a member goes on.
 func planRemoval(f removalFacts) removalPlan {
-	switch {
-	case !f.namespace && f.bindings == 0 && (f.begun || !f.connected):
-		// It goes after the member is done with, so that part is behind us.
-		return removalPlan{}
-	case !f.namespace && f.bindings == 0:
-		return removalPlan{leftBehind: "its namespace on the host, with the credentials, was deleted before"}
-	case f.fault == nil && f.cleaning == nil && f.bindings > 0:
-		return removalPlan{wait: fmt.Sprintf("waits until its objects are removed or released: %s left, such as %s", plural(f.bindings, "binding"), f.example)}
-	case f.fault == nil && f.cleaning == nil:
+	if f.fault == nil && f.cleaning == nil {
+		if f.bindings > 0 {
+			return removalPlan{wait: fmt.Sprintf("waits until its objects are removed or released: %s left, such as %s", plural(f.bindings, "binding"), f.example)}
+		}
 		return removalPlan{clean: true}
-	case isRefused(f.fault) && f.bindings == 0:
-		// What is behind the endpoint is another Cluster's, or nobody's: nothing there is ours to remove.
-		return removalPlan{}
-	case !f.connected && f.bindings == 0:
-		return removalPlan{leftBehind: abandoned(f, "the member was never ready")}
-	case f.bindings == 0 && refusesUs(f.fault):
-		return removalPlan{leftBehind: "the member no longer takes the credentials and no binding names it, so nothing more can be done there"}
-	case f.force:
+	}
+	if f.bindings == 0 {
+		if plan, over := planWithoutBindings(f); over {
+			return plan
+		}
+	}
+	if f.force {
 		return removalPlan{leftBehind: "given up: " + cause(f)}
 	}
 	return removalPlan{wait: fmt.Sprintf("%s; %s waits for it. To give up on the member, run: kubectl flotilla unjoin NAME --force, or annotate this Cluster with %s=true",
 		cause(f), waiting(f), v1alpha1.ForceDeleteAnnotation)}
+}
+
+// planWithoutBindings lets a member go that cannot be cleaned and need not be waited for, because nothing more
+// can, or may, be done there; over is false when it must be waited for.
+func planWithoutBindings(f removalFacts) (plan removalPlan, over bool) {
+	switch {
+	case !f.namespace && f.begun:
+		// The namespace goes after the member is done with, so that part is behind us.
+		return removalPlan{}, true
+	case isRefused(f.fault):
+		// What is behind the endpoint is another Cluster's, or nobody's: nothing there is ours to remove.
+		return removalPlan{}, true
+	case !f.connected:
+		return removalPlan{leftBehind: abandoned(f, "the member was never ready")}, true
+	case !f.namespace:
+		return removalPlan{leftBehind: "its namespace on the host, with the credentials, was deleted before"}, true
+	case refusesUs(f.fault):
+		return removalPlan{leftBehind: "the member no longer takes the credentials and no binding names it, so nothing more can be done there"}, true
+	}
+	return removalPlan{}, false
 }
 
 // abandoned is empty for a member that was never reached: nothing can be in it.

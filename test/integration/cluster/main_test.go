@@ -124,7 +124,12 @@ func startController(t *testing.T, host *local.Cluster, hostUID string) error {
 		},
 	})
 	ended := make(chan error, 1)
-	running.stop = func() { cancel(); <-ended }
+	running.stop = func() {
+		cancel()
+		if err := <-ended; err != nil {
+			_, _ = fmt.Fprintln(os.Stderr, "the manager ended with", err)
+		}
+	}
 	go func() { ended <- mgr.Start(ctx) }()
 	return err
 }
