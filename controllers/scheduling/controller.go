@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -52,6 +53,7 @@ type Reconciler struct {
 	events events.EventRecorder
 	clock  clock.PassiveClock
 	writes *ownwrites.Writes
+	moves  *moves
 }
 
 // Setup adds the controller to a manager.
@@ -79,7 +81,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 }
 
 func newReconciler(c client.Client, recorder events.EventRecorder, passive clock.PassiveClock) *Reconciler {
-	return &Reconciler{client: c, events: recorder, clock: passive, writes: ownwrites.New(passive)}
+	return &Reconciler{client: c, events: recorder, clock: passive, writes: ownwrites.New(passive), moves: &moves{at: map[types.NamespacedName]time.Time{}}}
 }
 
 // Reconcile decides where one binding goes, and writes what differs. A request without a namespace means a
@@ -88,6 +90,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	binding, err := hostindex.Binding(ctx, r.client, req.NamespacedName)
 	if apierrors.IsNotFound(err) {
 		r.writes.Forget(req.NamespacedName)
+		r.moves.forget(req.NamespacedName)
 		return ctrl.Result{}, nil
 	}
 	if err != nil {
@@ -104,14 +107,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, err
 	}
 	decision := schedule.Decide(schedule.Input{Binding: binding.BindingSpec(), Clusters: clusters})
-	err = r.carryOut(ctx, binding, decision)
+	result, err := r.carryOut(ctx, binding, decision)
 	switch {
 	case apierrors.IsNotFound(err):
 		return ctrl.Result{}, nil // deleted meanwhile
 	case apierrors.IsConflict(err):
 		return ctrl.Result{RequeueAfter: ownwrites.Retry}, nil // changed meanwhile: decide anew
 	default:
-		return ctrl.Result{}, err
+		return result, err
 	}
 }
 
@@ -134,27 +137,34 @@ func (r *Reconciler) clusters(ctx context.Context) ([]*v1alpha1.Cluster, error) 
 	return clusters, nil
 }
 
-// carryOut writes what a decision changes: the clusters first, since they are what matters, then what to tell
-// about it. It changes binding, which must not be the cache's own.
-func (r *Reconciler) carryOut(ctx context.Context, binding v1alpha1.Binding, decision schedule.Decision) error {
+// carryOut writes what a decision changes: the clusters at once, since they are what matters, and tellDelay later
+// what to tell about it. It changes binding, which must not be the cache's own.
+func (r *Reconciler) carryOut(ctx context.Context, binding v1alpha1.Binding, decision schedule.Decision) (ctrl.Result, error) {
+	key, now := client.ObjectKeyFromObject(binding), r.clock.Now()
 	before := *binding.BindingStatus()
-	moved := !equality.Semantic.DeepEqual(binding.BindingSpec().Clusters, decision.Clusters)
-	if moved {
+	if !equality.Semantic.DeepEqual(binding.BindingSpec().Clusters, decision.Clusters) {
 		if err := r.writeClusters(ctx, binding, decision.Clusters); err != nil {
-			return err
+			return ctrl.Result{}, err
 		}
+		r.moves.note(key, now)
 	}
-	status := wantedStatus(before, decision, binding.GetGeneration(), moved, r.clock.Now())
+	moved := r.moves.last(key)
+	if wait := tellDelay - now.Sub(moved); decision.Scheduled() && wait > 0 {
+		return ctrl.Result{RequeueAfter: wait}, nil
+	}
+	status := wantedStatus(before, decision, binding.GetGeneration(), moved, now)
 	if sameStatus(before, status) {
-		return nil
+		r.moves.forget(key)
+		return ctrl.Result{}, nil
 	}
 	version, err := objectpatch.ApplyStatusVersion(ctx, r.client, binding, objectpatch.SchedulingOwner, &status)
 	if err != nil {
-		return err
+		return ctrl.Result{}, err
 	}
-	r.writes.Wrote(client.ObjectKeyFromObject(binding), version)
+	r.writes.Wrote(key, version)
+	r.moves.forget(key)
 	r.tellTurn(binding, before.Conditions, decision)
-	return nil
+	return ctrl.Result{}, nil
 }
 
 // writeClusters replaces spec.clusters, unless the binding has changed since it was read. binding is then what

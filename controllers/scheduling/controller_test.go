@@ -81,6 +81,18 @@ func (b *bed) reconcile(t *testing.T, key types.NamespacedName) ctrl.Result {
 	return result
 }
 
+// settle reconciles a binding until nothing is left to tell.
+func (b *bed) settle(t *testing.T, key types.NamespacedName) {
+	t.Helper()
+	for {
+		result := b.reconcile(t, key)
+		if result.RequeueAfter == 0 {
+			return
+		}
+		b.clock.SetTime(b.clock.Now().Add(result.RequeueAfter))
+	}
+}
+
 func (b *bed) binding(t *testing.T) *v1alpha1.ResourceBinding {
 	t.Helper()
 	got := &v1alpha1.ResourceBinding{}
@@ -152,6 +164,10 @@ func names(b *v1alpha1.ResourceBinding) []string {
 func TestANewBindingIsPlacedWithOneWriteOfSpecAndOneOfStatus(t *testing.T) {
 	b := newBed(t, webBinding(), member("member2"), member("member1"))
 	b.reconcile(t, web)
+	if want := [2]int{1, 0}; b.writes() != want {
+		t.Errorf("writes of spec and status at first = %v, want %v", b.writes(), want)
+	}
+	b.settle(t, web)
 	got := b.binding(t)
 	want := []v1alpha1.TargetCluster{{Name: "member1", Replicas: ptr.To[int32](2)}, {Name: "member2", Replicas: ptr.To[int32](2)}}
 	if diff := cmp.Diff(want, got.Spec.Clusters); diff != "" {
@@ -178,7 +194,7 @@ func TestANewBindingIsPlacedWithOneWriteOfSpecAndOneOfStatus(t *testing.T) {
 
 func TestNothingIsWrittenWhenNothingChanged(t *testing.T) {
 	b := newBed(t, webBinding(), member("member1"))
-	b.reconcile(t, web)
+	b.settle(t, web)
 	before := b.writes()
 	b.clock.SetTime(start.Add(time.Hour))
 	b.reconcile(t, web)

@@ -15,14 +15,17 @@ import (
 const maxMessage = 32768
 
 // wantedStatus is the part of a binding's status that scheduling owns, after a decision about the given
-// generation. moved says that the clusters were written just now.
-func wantedStatus(before v1alpha1.BindingStatus, d schedule.Decision, generation int64, moved bool, now time.Time) v1alpha1.BindingStatus {
+// generation. moved is when the clusters were written, if that has not been told yet.
+func wantedStatus(before v1alpha1.BindingStatus, d schedule.Decision, generation int64, moved, now time.Time) v1alpha1.BindingStatus {
 	status := v1alpha1.BindingStatus{
 		SchedulerObservedGeneration: generation,
 		LastScheduledTime:           before.LastScheduledTime,
 		Conditions:                  []metav1.Condition{condition(before.Conditions, d, generation, now)},
 	}
-	if moved || status.LastScheduledTime == nil && d.Scheduled() {
+	switch {
+	case !moved.IsZero():
+		status.LastScheduledTime = &metav1.Time{Time: moved}
+	case status.LastScheduledTime == nil && d.Scheduled():
 		status.LastScheduledTime = &metav1.Time{Time: now}
 	}
 	return status
