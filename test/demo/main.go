@@ -3,13 +3,16 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -77,12 +80,25 @@ func (d demo) run(ctx context.Context) (err error) {
 
 func (d demo) propagate(ctx context.Context, fleet *local.Fleet) error {
 	fmt.Printf("\n$ kubectl apply -k config/samples/shop\n")
-	if err := kubectl(ctx, fleet, "apply", "-k", filepath.Join("config", "samples", "shop")); err != nil {
+	var applied bytes.Buffer
+	err := kubectl(ctx, fleet, io.MultiWriter(os.Stdout, &applied), "apply", "-o", "name", "-k", filepath.Join("config", "samples", "shop"))
+	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	return watchTable(ctx, fleet)
+	return watchTable(ctx, fleet, countTemplates(applied.String()))
+}
+
+// countTemplates counts what kubectl applied, but for the namespace and the policies.
+func countTemplates(applied string) int {
+	count := 0
+	for _, name := range strings.Fields(applied) {
+		if !strings.HasPrefix(name, "namespace/") && !strings.HasPrefix(name, "propagationpolicy.") {
+			count++
+		}
+	}
+	return count
 }
 
 // show prints what a user would look at: the fleet-wide numbers on the host, and that nothing runs there.
@@ -94,7 +110,7 @@ func (d demo) show(ctx context.Context, fleet *local.Fleet) error {
 	} {
 		args = append([]string{"--namespace=" + shop}, args...)
 		fmt.Printf("\n$ kubectl %s %s %s\n", args[0], args[1], args[2])
-		if err := kubectl(ctx, fleet, args...); err != nil {
+		if err := kubectl(ctx, fleet, os.Stdout, args...); err != nil {
 			return err
 		}
 	}
@@ -117,9 +133,9 @@ Stop it with: make demo-down
 `, bin, fleet.Host.Kubeconfig, fleet.Members[0].Kubeconfig)
 }
 
-func kubectl(ctx context.Context, fleet *local.Fleet, args ...string) error {
+func kubectl(ctx context.Context, fleet *local.Fleet, out io.Writer, args ...string) error {
 	cmd := exec.CommandContext(ctx, fleet.Program("kubectl"), append([]string{"--kubeconfig=" + fleet.Host.Kubeconfig}, args...)...)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.Stdout, cmd.Stderr = out, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("running kubectl %s: %w", args[0], err)
 	}

@@ -24,9 +24,9 @@ const shop = "shop"
 // refresh is how often the table is looked at.
 const refresh = 200 * time.Millisecond
 
-// watchTable shows what the bindings of the shop say until all of them are healthy. On a terminal the table
+// watchTable shows what the bindings of the shop say until as many as there are templates are healthy. On a terminal the table
 // is drawn over itself; elsewhere it is printed when it changes.
-func watchTable(ctx context.Context, fleet *local.Fleet) error {
+func watchTable(ctx context.Context, fleet *local.Fleet, templates int) error {
 	screen := &screen{live: term.IsTerminal(int(os.Stdout.Fd()))}
 	err := wait.PollUntilContextCancel(ctx, refresh, true, func(ctx context.Context) (bool, error) {
 		var bindings v1alpha1.ResourceBindingList
@@ -34,26 +34,12 @@ func watchTable(ctx context.Context, fleet *local.Fleet) error {
 			return false, fmt.Errorf("listing bindings: %w", err)
 		}
 		screen.draw(table(bindings.Items, fleet))
-		want, err := templateCount(ctx, fleet)
-		return len(bindings.Items) >= want && allHealthy(bindings.Items), err
+		return len(bindings.Items) >= templates && allHealthy(bindings.Items), nil
 	})
 	if err != nil {
 		return fmt.Errorf("waiting for the shop: %w", err)
 	}
 	return nil
-}
-
-// templateCount is how many templates the shop's policies are expected to govern: what the policies say.
-func templateCount(ctx context.Context, fleet *local.Fleet) (int, error) {
-	var policies v1alpha1.PropagationPolicyList
-	if err := fleet.Host.Client().List(ctx, &policies, client.InNamespace(shop)); err != nil {
-		return 0, fmt.Errorf("listing policies: %w", err)
-	}
-	count := 0
-	for _, policy := range policies.Items {
-		count += max(1, len(policy.Spec.ResourceSelectors))
-	}
-	return count, nil
 }
 
 func allHealthy(bindings []v1alpha1.ResourceBinding) bool {
@@ -63,7 +49,7 @@ func allHealthy(bindings []v1alpha1.ResourceBinding) bool {
 			return false
 		}
 	}
-	return len(bindings) > 0
+	return true
 }
 
 // table has a row per template and a column per member: the replicas placed there, and its health.
