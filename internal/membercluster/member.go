@@ -75,7 +75,7 @@ func newMember(name string, config *rest.Config, o observer) (*Member, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing the transport to %s: %w", name, err)
 	}
-	if m.mapper, err = apiutil.NewDynamicRESTMapper(config, httpClient); err != nil {
+	if m.mapper, err = newMapper(config); err != nil {
 		return nil, fmt.Errorf("preparing the mapper of %s: %w", name, err)
 	}
 	if m.client, err = dynamic.NewForConfigAndClient(config, httpClient); err != nil {
@@ -89,6 +89,18 @@ func newMember(name string, config *rest.Config, o observer) (*Member, error) {
 	})
 	m.Objects.OnEvent(m.settle)
 	return m, nil
+}
+
+// newMapper makes a mapper with a client of its own: discovery takes no context, so its requests need a timeout, and
+// watches must not have one.
+func newMapper(config *rest.Config) (meta.RESTMapper, error) {
+	config = rest.CopyConfig(config)
+	config.Timeout = requestTimeout
+	httpClient, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, err
+	}
+	return apiutil.NewDynamicRESTMapper(config, httpClient)
 }
 
 // roundTripper is a function that sends a request.
