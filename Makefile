@@ -97,7 +97,7 @@ verify: check-format check-modules generate vet check-repository lint ## Regener
 ##@ Test
 
 .PHONY: test
-test: test-unit test-integration test-e2e ## Run all tests: unit, integration, end to end
+test: test-unit test-integration test-e2e test-chaos test-performance ## Run all tests, from the smallest to the largest
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need nothing but Go
@@ -110,6 +110,14 @@ test-integration: kube ## Run the tests against real control planes, stage by st
 .PHONY: test-e2e
 test-e2e: kube ## Run the tests of the whole product on a fleet of its own
 	$(FLEET_TEST) -timeout 20m $(GOTESTFLAGS) ./test/e2e/...
+
+.PHONY: test-chaos
+test-chaos: kube ## Break managers and members of a fleet, and check what must hold all the same
+	$(FLEET_TEST) -timeout 20m $(GOTESTFLAGS) ./test/chaos/...
+
+.PHONY: test-performance
+test-performance: kube ## Count writes, measure latency and memory on a fleet
+	$(FLEET_TEST) -timeout 20m $(GOTESTFLAGS) ./test/performance/...
 
 ##@ Run
 
