@@ -40,7 +40,7 @@ func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.Cluster) (sight
 	if err := r.claim(ctx, cluster, identity.ID); err != nil {
 		return r.fault(cluster, err)
 	}
-	if err := r.options.Connections.Connect(cluster.Name, membercluster.Connection{Config: config}); err != nil {
+	if err := r.options.Connections.Connect(cluster.Name, connection(cluster, config)); err != nil {
 		return sighting{}, err
 	}
 	r.renew(ctx, cluster, config, secret)
@@ -141,4 +141,9 @@ func (r *Reconciler) collect(ctx context.Context, cluster *v1alpha1.Cluster, vis
 		c.summary = &summary
 	}
 	return &c
+}
+
+// connection is how execution reaches a member.
+func connection(cluster *v1alpha1.Cluster, config *rest.Config) membercluster.Connection {
+	return membercluster.Connection{Config: config, Via: fmt.Sprint(cluster.Spec.ProxyURL, cluster.Spec.ProxyHeader)}
 }

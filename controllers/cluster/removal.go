@@ -17,7 +17,6 @@ import (
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
 	"github.com/flotilla-dev/flotilla/internal/memberaccess"
-	"github.com/flotilla-dev/flotilla/internal/membercluster"
 	"github.com/flotilla-dev/flotilla/internal/memberprobe"
 	"github.com/flotilla-dev/flotilla/internal/objectpatch"
 )
@@ -119,7 +118,7 @@ func (r *Reconciler) meet(ctx context.Context, cluster *v1alpha1.Cluster) (*rest
 		return nil, err
 	}
 	r.renew(ctx, cluster, config, secret)
-	return config, r.options.Connections.Connect(cluster.Name, membercluster.Connection{Config: config})
+	return config, r.options.Connections.Connect(cluster.Name, connection(cluster, config))
 }
 
 // clean takes Flotilla's rights out of the member. It is the last thing that is done there.

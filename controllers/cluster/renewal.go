@@ -11,7 +11,6 @@ import (
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/memberaccess"
-	"github.com/flotilla-dev/flotilla/internal/membercluster"
 	"github.com/flotilla-dev/flotilla/internal/objectpatch"
 )
 
@@ -57,5 +56,5 @@ func (r *Reconciler) replaceToken(ctx context.Context, cluster *v1alpha1.Cluster
 	}
 	renewed := rest.CopyConfig(config)
 	renewed.BearerToken = token.Value
-	return r.options.Connections.Connect(cluster.Name, membercluster.Connection{Config: renewed})
+	return r.options.Connections.Connect(cluster.Name, connection(cluster, renewed))
 }

@@ -15,6 +15,8 @@ import (
 type Connection struct {
 	// Config of the member's API server.
 	Config *rest.Config
+	// Via describes the proxy on the way there, which cannot be told from Config: another text connects anew.
+	Via string
 }
 
 // Pool holds the connections to the members. Connecting never dials: a member that does not answer keeps
@@ -30,9 +32,9 @@ type Pool struct {
 }
 
 type pooled struct {
-	member *Member
-	config *rest.Config
-	cancel context.CancelFunc
+	member     *Member
+	connection Connection
+	cancel     context.CancelFunc
 }
 
 // NewPool makes an empty pool for the host with this UID.
@@ -68,7 +70,7 @@ func (p *Pool) Connect(name string, connection Connection) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if known, ok := p.members[name]; ok {
-		if sameButToken(known.config, connection.Config) {
+		if sameButToken(known.connection, connection) {
 			token := connection.Config.BearerToken
 			known.member.token.Store(&token)
 			return nil
@@ -80,7 +82,8 @@ func (p *Pool) Connect(name string, connection Connection) error {
 	if err != nil {
 		return fmt.Errorf("connecting to %s: %w", name, err)
 	}
-	entry := &pooled{member: member, config: rest.CopyConfig(connection.Config), cancel: func() {}}
+	connection.Config = rest.CopyConfig(connection.Config)
+	entry := &pooled{member: member, connection: connection, cancel: func() {}}
 	p.members[name] = entry
 	if p.ctx != nil {
 		p.launch(entry)
@@ -120,11 +123,9 @@ func (p *Pool) launch(entry *pooled) {
 }
 
 // sameButToken compares what makes a connection, but for a bearer token that may be renewed.
-func sameButToken(a, b *rest.Config) bool {
-	if (a.BearerToken == "") != (b.BearerToken == "") {
-		return false
-	}
-	return a.Host == b.Host && a.APIPath == b.APIPath && a.Username == b.Username && a.Password == b.Password &&
-		reflect.DeepEqual(a.TLSClientConfig, b.TLSClientConfig) && reflect.DeepEqual(a.Impersonate, b.Impersonate) &&
-		(a.Proxy == nil) == (b.Proxy == nil) && a.ServerName == b.ServerName
+func sameButToken(known, wanted Connection) bool {
+	a, b := known.Config, wanted.Config
+	return known.Via == wanted.Via && (a.BearerToken == "") == (b.BearerToken == "") &&
+		a.Host == b.Host && a.APIPath == b.APIPath && a.Username == b.Username && a.Password == b.Password &&
+		reflect.DeepEqual(a.TLSClientConfig, b.TLSClientConfig) && reflect.DeepEqual(a.Impersonate, b.Impersonate)
 }
