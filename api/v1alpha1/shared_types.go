@@ -1,6 +1,7 @@
 package v1alpha1
 
 import (
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -42,6 +43,11 @@ func (r ObjectReference) GroupVersionKind() schema.GroupVersionKind {
 // Key is the namespace and name that the reference points at.
 func (r ObjectReference) Key() types.NamespacedName {
 	return types.NamespacedName{Namespace: r.Namespace, Name: r.Name}
+}
+
+// Core is the reference in the form in which events take it.
+func (r ObjectReference) Core() *corev1.ObjectReference {
+	return &corev1.ObjectReference{APIVersion: r.APIVersion, Kind: r.Kind, Namespace: r.Namespace, Name: r.Name, UID: r.UID}
 }
 
 // ResourceSelector selects templates. All fields that are set must match.

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/conditions"
 	"github.com/flotilla-dev/flotilla/internal/interpreter"
 	"github.com/flotilla-dev/flotilla/internal/report"
 )
@@ -148,7 +149,7 @@ func appendLeaving(items []v1alpha1.AggregatedStatusItem, f facts, item v1alpha1
 	item.Applied, item.Reason, item.Status = false, v1alpha1.ReasonRemovingOld, nil
 	item.AppliedMessage = ""
 	if reported && !said.Applied {
-		item.AppliedMessage = truncate(said.Message, maxApplied)
+		item.AppliedMessage = conditions.Shorten(said.Message, maxApplied)
 	}
 	if !isReady || item.Health == "" {
 		item.Health = v1alpha1.HealthUnknown
@@ -159,7 +160,7 @@ func appendLeaving(items []v1alpha1.AggregatedStatusItem, f facts, item v1alpha1
 func itemOf(member string, said report.Report, limit int) v1alpha1.AggregatedStatusItem {
 	item := v1alpha1.AggregatedStatusItem{
 		ClusterName: member, Applied: said.Applied, Health: said.Health,
-		Reason: truncate(said.Reason, maxReason), AppliedMessage: truncate(said.Message, maxApplied),
+		Reason: conditions.Shorten(said.Reason, maxReason), AppliedMessage: conditions.Shorten(said.Message, maxApplied),
 	}
 	if said.Status != "" && len(said.Status) <= limit {
 		item.Status = &runtime.RawExtension{Raw: []byte(said.Status)}
@@ -245,7 +246,7 @@ func sentence(cluster, reason, message string) string {
 	if message == "" {
 		return cluster + ": " + reason
 	}
-	return cluster + ": " + reason + ": " + truncate(message, maxSaid)
+	return cluster + ": " + reason + ": " + conditions.Shorten(message, maxSaid)
 }
 
 // listed names a few and counts the rest, so that a message stays readable in a large fleet.
@@ -265,14 +266,6 @@ func timed(f facts, condition metav1.Condition) metav1.Condition {
 		condition.LastTransitionTime = before.LastTransitionTime
 	}
 	return condition
-}
-
-// truncate cuts at a byte, and mends a character that was cut in two: the API takes valid UTF-8 only.
-func truncate(s string, limit int) string {
-	if len(s) <= limit {
-		return s
-	}
-	return strings.ToValidUTF8(s[:limit-3], "") + "..."
 }
 
 // turns says whether a condition turns in a way that somebody waits for, or should look at. That something is on

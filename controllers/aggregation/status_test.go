@@ -224,9 +224,3 @@ func TestSameStatusInOtherBytesIsTheSame(t *testing.T) {
 		t.Error("items are compared by their bytes")
 	}
 }
-
-func TestTruncateKeepsWholeCharacters(t *testing.T) {
-	if diff := cmp.Diff("Fl\u00f6...", truncate("Fl\u00f6\u00dfe und B\u00e4che", 8)); diff != "" {
-		t.Errorf("truncated (-want +got):\n%s", diff)
-	}
-}

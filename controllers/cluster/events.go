@@ -5,6 +5,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/conditions"
 )
 
 // Actions of events on Clusters: what the manager did when it had something to say.
@@ -22,9 +23,6 @@ const (
 	reasonLeftBehind = "LeftBehind"
 )
 
-// maxNote is how long the note of an event may be.
-const maxNote = 1024
-
 // announce tells of a transition of the condition Ready, or of its reason while it is not True.
 func (r *Reconciler) announce(cluster *v1alpha1.Cluster, before, after *metav1.Condition) {
 	if after == nil || before != nil && before.Status == after.Status && before.Reason == after.Reason {
@@ -38,8 +36,5 @@ func (r *Reconciler) announce(cluster *v1alpha1.Cluster, before, after *metav1.C
 }
 
 func (r *Reconciler) event(cluster *v1alpha1.Cluster, eventType, reason, action, note string) {
-	if len(note) > maxNote {
-		note = note[:maxNote-3] + "..."
-	}
-	r.recorder.Eventf(cluster, nil, eventType, reason, action, "%s", note)
+	r.recorder.Eventf(cluster, nil, eventType, reason, action, "%s", conditions.Shorten(note, conditions.MaxNote))
 }

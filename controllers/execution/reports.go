@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/conditions"
 	"github.com/flotilla-dev/flotilla/internal/membercluster"
 	"github.com/flotilla-dev/flotilla/internal/report"
 )
@@ -65,7 +66,7 @@ func (w *worker) refused(binding v1alpha1.Binding, observed *membercluster.Obser
 	}
 	reason, recheck := classify(err)
 	if binding != nil {
-		w.post(binding, pending(observed, reason, shorten(err.Error())))
+		w.post(binding, pending(observed, reason, conditions.Shorten(err.Error(), maxMessage)))
 	}
 	if recheck > 0 {
 		return reconcile.Result{RequeueAfter: recheck}, nil
@@ -94,11 +95,4 @@ func isUnreachable(err error) bool {
 	var network net.Error
 	return errors.As(err, &network) || utilnet.IsConnectionRefused(err) || utilnet.IsConnectionReset(err) ||
 		utilnet.IsProbableEOF(err) || apierrors.IsUnauthorized(err) || apierrors.IsServiceUnavailable(err)
-}
-
-func shorten(message string) string {
-	if len(message) <= maxMessage {
-		return message
-	}
-	return message[:maxMessage] + "..."
 }

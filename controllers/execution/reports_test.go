@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -73,14 +72,5 @@ func TestOnlyAMissingNamespaceIsCreated(t *testing.T) {
 				t.Errorf("lacksNamespace(%v) = %v, want %v", tc.err, got, tc.want)
 			}
 		})
-	}
-}
-
-func TestALongMessageIsShortened(t *testing.T) {
-	if got := shorten(strings.Repeat("x", maxMessage+1)); len(got) != maxMessage+len("...") {
-		t.Errorf("shorten() has %d bytes, want %d", len(got), maxMessage+len("..."))
-	}
-	if got := shorten("short"); got != "short" {
-		t.Errorf("shorten(short) = %q", got)
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/conditions"
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
 	"github.com/flotilla-dev/flotilla/internal/objectpatch"
 )
@@ -30,8 +31,6 @@ const (
 	countDelay = time.Second
 	// checkAction is what propagation was doing when an event about a policy happened.
 	checkAction = "Check"
-	// maxNote is the longest note of an event that the API takes.
-	maxNote = 1024
 )
 
 // policyKeeper writes the status of policies of both twins. A request without a namespace means a
@@ -103,16 +102,10 @@ func (k *policyKeeper) kinds(_ context.Context, policy v1alpha1.Policy) map[sche
 // Watches that start need no warning.
 func (k *policyKeeper) tellTurns(policy v1alpha1.Policy, before, after []metav1.Condition) {
 	for _, now := range after {
-		old := meta.FindStatusCondition(before, now.Type)
-		same := old != nil && old.Status == now.Status && old.Reason == now.Reason
-		if now.Status != metav1.ConditionFalse || now.Reason == v1alpha1.ReasonWatchStarting || same {
-			continue
+		if now.Reason != v1alpha1.ReasonWatchStarting && conditions.TurnedBad(before, now) {
+			k.events.Eventf(policy, nil, corev1.EventTypeWarning, now.Reason, checkAction,
+				"%s", conditions.Shorten(now.Message, conditions.MaxNote))
 		}
-		note := now.Message
-		if len(note) > maxNote {
-			note = note[:maxNote]
-		}
-		k.events.Eventf(policy, nil, corev1.EventTypeWarning, now.Reason, checkAction, "%s", note)
 	}
 }
 

@@ -163,7 +163,7 @@ func (r *Reconciler) carryOut(ctx context.Context, binding v1alpha1.Binding, dec
 	}
 	r.writes.Wrote(key, version)
 	r.moves.forget(key)
-	r.tellTurn(binding, before.Conditions, decision)
+	r.tellTurn(binding, before.Conditions, status.Conditions[0])
 	return ctrl.Result{}, nil
 }
 

@@ -363,22 +363,3 @@ func TestAChangeOfAClusterMatters(t *testing.T) {
 		})
 	}
 }
-
-func TestTruncateKeepsWholeCharacters(t *testing.T) {
-	tests := map[string]struct {
-		text  string
-		limit int
-		want  string
-	}{
-		"short":    {"abc", 5, "abc"},
-		"long":     {"abcdefgh", 6, "abc..."},
-		"in a two": {"aéaaaa", 5, "a..."},
-	}
-	for name, tc := range tests {
-		t.Run(name, func(t *testing.T) {
-			if got := truncate(tc.text, tc.limit); got != tc.want {
-				t.Errorf("truncate() = %q, want %q", got, tc.want)
-			}
-		})
-	}
-}

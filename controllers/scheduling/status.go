@@ -8,11 +8,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/conditions"
 	"github.com/flotilla-dev/flotilla/internal/schedule"
 )
-
-// maxMessage is the longest message of a condition that the schema takes.
-const maxMessage = 32768
 
 // wantedStatus is the part of a binding's status that scheduling owns, after a decision about the given
 // generation. moved is when the clusters were written, if that has not been told yet.
@@ -34,7 +32,7 @@ func wantedStatus(before v1alpha1.BindingStatus, d schedule.Decision, generation
 func condition(before []metav1.Condition, d schedule.Decision, generation int64, now time.Time) metav1.Condition {
 	c := metav1.Condition{
 		Type: v1alpha1.ConditionScheduled, Status: metav1.ConditionFalse, ObservedGeneration: generation,
-		LastTransitionTime: metav1.NewTime(now), Reason: d.Reason, Message: truncate(d.Message, maxMessage),
+		LastTransitionTime: metav1.NewTime(now), Reason: d.Reason, Message: conditions.Shorten(d.Message, conditions.MaxMessage),
 	}
 	if d.Scheduled() {
 		c.Status = metav1.ConditionTrue
@@ -51,17 +49,4 @@ func sameStatus(before, want v1alpha1.BindingStatus) bool {
 	return old != nil && equality.Semantic.DeepEqual(*old, want.Conditions[0]) &&
 		before.SchedulerObservedGeneration == want.SchedulerObservedGeneration &&
 		before.LastScheduledTime.Equal(want.LastScheduledTime)
-}
-
-// truncate shortens a text to at most limit bytes, without cutting a character.
-func truncate(text string, limit int) string {
-	if len(text) <= limit {
-		return text
-	}
-	const dots = "..."
-	end := limit - len(dots)
-	for end > 0 && text[end]&0xC0 == 0x80 { // inside of a character
-		end--
-	}
-	return text[:end] + dots
 }

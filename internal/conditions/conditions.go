@@ -1,0 +1,35 @@
+package conditions
+
+import (
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+const (
+	// MaxMessage is the longest message of a condition that its schema takes, in bytes.
+	MaxMessage = 32768
+	// MaxNote is the longest note of an event that the API takes, in bytes.
+	MaxNote = 1024
+)
+
+const dots = "..."
+
+// Shorten cuts a text to at most limit bytes, dots included, without cutting a character in two: the API takes
+// valid UTF-8 only. limit must be at least 3.
+func Shorten(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit-len(dots)], "") + dots
+}
+
+// TurnedBad says whether a condition is False now, and was not False for the same reason before.
+func TurnedBad(before []metav1.Condition, now metav1.Condition) bool {
+	if now.Status != metav1.ConditionFalse {
+		return false
+	}
+	old := meta.FindStatusCondition(before, now.Type)
+	return old == nil || old.Status != now.Status || old.Reason != now.Reason
+}
