@@ -52,7 +52,8 @@ func waitHealthy(ctx context.Context, processes process.Table, component control
 		return last == nil, nil
 	})
 	if wait.Interrupted(err) {
-		err = errors.Join(failure(processes, component.Name, "did not become healthy"), last)
+		// The interruption stays in the chain, so that a caller can tell its own cancellation from a failure.
+		err = errors.Join(failure(processes, component.Name, "did not become healthy"), last, err)
 	}
 	return err
 }
