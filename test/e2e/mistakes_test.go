@@ -172,3 +172,21 @@ func refuseConfigMaps(t *testing.T, member *local.Cluster, ns string) {
 		return nil
 	})
 }
+
+func TestAnObjectOverTheSizeLimitIsRefusedOnTheHostAndOneUnderItReachesTheMembers(t *testing.T) {
+	fleet := bed.Fleet(t)
+	ns := expect.Namespace(t, fleet)
+	const limit = 1 << 20 // of a ConfigMap's data, see validation of core/v1 in Kubernetes
+	expect.Create(t, fleet.Host, builder.Policy(ns, "all", builder.Selecting("v1", "ConfigMap", "large")))
+	tooLarge := builder.ConfigMap(ns, "large", "text", strings.Repeat("x", limit+1))
+	err := fleet.Host.Client().Create(t.Context(), tooLarge)
+	if err == nil || !strings.Contains(err.Error(), "Too long: may not be more than 1048576 bytes") {
+		t.Errorf("creating an object over the limit: %v, want it refused for its size", err)
+	}
+	large := builder.ConfigMap(ns, "large", "text", strings.Repeat("x", limit-len("text")))
+	expect.Create(t, fleet.Host, large.DeepCopy())
+	for _, member := range fleet.Members {
+		expect.Seen(t, member, large.DeepCopy(), value("text", large.Data["text"]))
+	}
+	expect.Seen(t, fleet.Host, expect.Binding(large), expect.Condition(v1alpha1.ConditionApplied, metav1.ConditionTrue, v1alpha1.ReasonApplied, ""))
+}
