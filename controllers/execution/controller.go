@@ -61,6 +61,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	d := &dispatcher{Options: o, mgr: mgr, host: mgr.GetClient(), workers: map[string]*worker{}}
 	o.Pool.OnConnect(d.engage)
 	o.Templates.OnEvent(func(e objectcache.Event) { d.templateChanged(ctx, e) })
+	o.Templates.OnStateChange(func(gvk schema.GroupVersionKind) { d.templatesSynced(ctx, gvk) })
 	for _, twin := range []client.Object{&v1alpha1.ResourceBinding{}, &v1alpha1.ClusterResourceBinding{}} {
 		if err := d.listen(ctx, mgr, twin); err != nil {
 			return err
@@ -136,6 +137,22 @@ func (d *dispatcher) templateChanged(ctx context.Context, e objectcache.Event) {
 		return // not propagated, or not yet: the binding will tell
 	}
 	d.fanOut(binding, priority(e.Initial))
+}
+
+// templatesSynced hands on every binding of a kind whose templates can be read from now on: what was looked at
+// before could not be decided.
+func (d *dispatcher) templatesSynced(ctx context.Context, gvk schema.GroupVersionKind) {
+	if !d.Templates.State(gvk).Synced {
+		return
+	}
+	bindings, err := hostindex.Bindings(ctx, d.host, hostindex.ByKind, hostindex.KindValue(gvk))
+	if err != nil {
+		log.FromContext(ctx).Error(err, "Cannot look up the bindings of a kind", "kind", gvk)
+		return
+	}
+	for _, binding := range bindings {
+		d.fanOut(binding, handler.LowPriority)
+	}
 }
 
 // fanOut hands a binding to every member that it concerns: those that it names, and those that are known to

@@ -25,7 +25,7 @@ func (w *worker) keep(ctx context.Context, binding v1alpha1.Binding) (reconcile.
 	resource := binding.BindingSpec().Resource
 	template, found, err := w.template(resource)
 	if errors.Is(err, objectcache.ErrNotSynced) || (err == nil && !found) {
-		return reconcile.Result{}, nil // the template's or the binding's next event leads back here
+		return reconcile.Result{}, nil // the end of the templates' first list, or the binding's end, leads back here
 	}
 	if err != nil {
 		return reconcile.Result{}, err
