@@ -123,7 +123,7 @@ func (d demo) explain(fleet *local.Fleet) {
 Everything keeps running. Look around:
 
   export PATH=%s:$PATH KUBECONFIG=%s
-  kubectl get clusters.flotilla.dev
+  kubectl flotilla get clusters
   kubectl -n shop get deploy,sts,cronjob
   kubectl -n shop get resourcebindings -o wide
   kubectl -n shop set image deployment/web '*=shop/web:2.0'

@@ -186,9 +186,14 @@ func (l *launcher) build(ctx context.Context) error {
 			return err
 		}
 	}
-	link := l.folder.path(filepath.Join(programsDir, kubebin.Kubectl))
-	if err := os.Symlink(l.programs.Path(kubebin.Kubectl), link); err != nil {
-		return fmt.Errorf("linking kubectl: %w", err)
+	links := map[string]string{kubebin.Kubectl: l.programs.Path(kubebin.Kubectl)}
+	if l.options.Managers > 0 {
+		links["kubectl-flotilla"] = "flotilla" // so that `kubectl flotilla` finds its plugin
+	}
+	for name, target := range links {
+		if err := os.Symlink(target, l.folder.path(filepath.Join(programsDir, name))); err != nil {
+			return fmt.Errorf("linking %s: %w", name, err)
+		}
 	}
 	return nil
 }
