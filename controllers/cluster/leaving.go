@@ -51,6 +51,10 @@ func planRemoval(f removalFacts) removalPlan {
 			return plan
 		}
 	}
+	if f.force && !f.namespace {
+		// That the credentials went with the namespace is our own doing, and not why the member was given up.
+		return removalPlan{leftBehind: "given up: the member could not be cleaned"}
+	}
 	if f.force {
 		return removalPlan{leftBehind: "given up: " + cause(f)}
 	}

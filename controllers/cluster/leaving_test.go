@@ -46,6 +46,10 @@ func TestARemovalWaitsUntilTheMemberIsClean(t *testing.T) {
 			removalFacts{namespace: true, fault: silent, connected: true, identity: "id", bindings: 1, force: true},
 			removalPlan{leftBehind: "given up: it is ClusterNotReachable"},
 		},
+		"and not for the credentials that went with the namespace then": {
+			removalFacts{begun: true, fault: faultOf(v1alpha1.ReasonCredentialsMissing), connected: true, identity: "id", bindings: 1, force: true},
+			removalPlan{leftBehind: "given up: the member could not be cleaned"},
+		},
 		"a cleaning that fails is tried again": {
 			removalFacts{namespace: true, cleaning: errors.New("no luck"), connected: true, identity: "id"},
 			removalPlan{wait: "no luck; the removal of Flotilla's account waits for it" + how},
