@@ -10,9 +10,10 @@ import (
 func TestABindingsNameIsReadableAndAValidName(t *testing.T) {
 	for _, tc := range []struct{ group, kind, name, begins string }{
 		{"apps", "Deployment", "web", "web-deployment-"},
-		{"rbac.authorization.k8s.io", "ClusterRole", "system:reader", "system.reader-clusterrole-"},
+		{"rbac.authorization.k8s.io", "ClusterRole", "system:reader", "system-reader-clusterrole-"},
+		{"rbac.authorization.k8s.io", "Role", "a::b_c d..", "a-b-c-d-role-"},
 		{"", "ConfigMap", strings.Repeat("a", 253), "aaa"},
-		{"", "ConfigMap", strings.Repeat("a.", 126) + "a", "a.a."},
+		{"", "ConfigMap", strings.Repeat("a.", 126) + "a", "a-a-"},
 	} {
 		got := BindingName(tc.group, tc.kind, tc.name)
 		if !strings.HasPrefix(got, tc.begins) {
@@ -30,7 +31,7 @@ func TestTemplatesOfOneNamespaceNeverShareABinding(t *testing.T) {
 		{"apps", "Deployment", "web"}, {"extensions", "Deployment", "web"}, {"apps", "Deployment", "web-deployment"},
 		{"apps", "StatefulSet", "web"}, {"", "Service", "web"}, {"serving.knative.dev", "Service", "web"},
 		{"", "Service", strings.Repeat("x", 250) + "a"}, {"", "Service", strings.Repeat("x", 250) + "b"},
-		{"rbac.authorization.k8s.io", "Role", "a:b"}, {"rbac.authorization.k8s.io", "Role", "a.b"},
+		{"rbac.authorization.k8s.io", "Role", "a:b"}, {"rbac.authorization.k8s.io", "Role", "a.b"}, {"rbac.authorization.k8s.io", "Role", "a b"},
 	} {
 		name, text := BindingName(template[0], template[1], template[2]), strings.Join(template[:], "/")
 		if other, taken := seen[name]; taken {

@@ -76,6 +76,8 @@ func planWithoutBindings(f removalFacts) (plan removalPlan, over bool) {
 		return removalPlan{leftBehind: abandoned(f, "the member was never ready")}, true
 	case !f.namespace:
 		return removalPlan{leftBehind: "its namespace on the host, with the credentials, was deleted before"}, true
+	case lacksCredentials(f.fault):
+		return removalPlan{leftBehind: "its credentials are missing or unusable and no binding names it, so nothing more can be done there"}, true
 	case refusesUs(f.fault):
 		return removalPlan{leftBehind: "the member no longer takes the credentials and no binding names it, so nothing more can be done there"}, true
 	}
@@ -88,6 +90,10 @@ func abandoned(f removalFacts, why string) string {
 		return ""
 	}
 	return why + ": " + cause(f)
+}
+
+func lacksCredentials(fault *memberprobe.ReasonedError) bool {
+	return fault != nil && (fault.Reason == v1alpha1.ReasonCredentialsMissing || fault.Reason == v1alpha1.ReasonCredentialsInvalid)
 }
 
 func refusesUs(fault *memberprobe.ReasonedError) bool {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -145,5 +147,18 @@ func (r *Reconciler) collect(ctx context.Context, cluster *v1alpha1.Cluster, vis
 
 // connection is how execution reaches a member.
 func connection(cluster *v1alpha1.Cluster, config *rest.Config) membercluster.Connection {
-	return membercluster.Connection{Config: config, Via: fmt.Sprint(cluster.Spec.ProxyURL, cluster.Spec.ProxyHeader)}
+	return membercluster.Connection{Config: config, Via: fmt.Sprint(proxyOf(config), cluster.Spec.ProxyHeader)}
+}
+
+// proxyOf is the proxy on the way to a member, whether the Cluster or its kubeconfig names it; empty for none.
+func proxyOf(config *rest.Config) string {
+	endpoint, err := url.Parse(config.Host)
+	if err != nil || config.Proxy == nil {
+		return ""
+	}
+	proxy, err := config.Proxy(&http.Request{URL: endpoint})
+	if err != nil || proxy == nil {
+		return ""
+	}
+	return proxy.String()
 }

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
@@ -86,9 +87,18 @@ func (r *cleanup) Reconcile(ctx context.Context, key types.NamespacedName) (reco
 	return reconcile.Result{}, nil
 }
 
-// forgetMember drops what a member said once its Cluster is gone; the bindings that it concerned are told.
-func (r *cleanup) forgetMember(_ context.Context, e event.DeleteEvent, _ workqueue.TypedRateLimitingInterface[types.NamespacedName]) {
+// forgetMember drops what a member said once its Cluster is gone, and looks again at the bindings that it concerned:
+// those that it reported on, and those that only their status knows of.
+func (r *cleanup) forgetMember(ctx context.Context, e event.DeleteEvent, queue workqueue.TypedRateLimitingInterface[types.NamespacedName]) {
 	r.board.ForgetMember(e.Object.GetName())
+	bindings, err := hostindex.Bindings(ctx, r.host, hostindex.ByCluster, e.Object.GetName())
+	if err != nil {
+		log.FromContext(ctx).Error(err, "Cannot look up the bindings of a member that left", "cluster", e.Object.GetName())
+		return
+	}
+	for _, binding := range bindings {
+		queue.Add(client.ObjectKeyFromObject(binding))
+	}
 }
 
 // isClean says whether every member that the binding concerns has been asked, since the binding is being

@@ -68,7 +68,10 @@ func (w *worker) carryOut(ctx context.Context, j job, d applyplan.Decision) (rec
 		return reconcile.Result{}, nil // its disappearance leads back here
 	case applyplan.Create, applyplan.Update:
 		log.FromContext(ctx).V(1).Info("Applying", "kind", j.rendered.Object.GetKind(), "reason", d.Reason)
-		observed, err := w.apply(ctx, j.rendered, d.Action == applyplan.Update)
+		if wait := w.drifts.wait(j.rendered.Object, d.Reason); wait > 0 {
+			return reconcile.Result{RequeueAfter: wait}, nil
+		}
+		observed, err := w.apply(ctx, j.rendered, j.observed)
 		if err != nil {
 			return w.refused(j.binding, j.observed, err)
 		}
@@ -79,15 +82,15 @@ func (w *worker) carryOut(ctx context.Context, j job, d applyplan.Decision) (rec
 }
 
 // apply applies a manifest, and creates its namespace first where the member lacks it.
-func (w *worker) apply(ctx context.Context, rendered render.Rendered, force bool) (*membercluster.Observed, error) {
-	observed, err := w.member.Apply(ctx, rendered.Object, rendered.Hash, force)
+func (w *worker) apply(ctx context.Context, rendered render.Rendered, known *membercluster.Observed) (*membercluster.Observed, error) {
+	observed, err := w.member.Apply(ctx, rendered.Object, rendered.Hash, known)
 	if !lacksNamespace(err) {
 		return observed, err
 	}
 	if err := w.member.EnsureNamespace(ctx, rendered.Object.GetNamespace()); err != nil {
 		return nil, err
 	}
-	return w.member.Apply(ctx, rendered.Object, rendered.Hash, force)
+	return w.member.Apply(ctx, rendered.Object, rendered.Hash, known)
 }
 
 func lacksNamespace(err error) bool {

@@ -34,13 +34,16 @@ func (w *worker) remove(ctx context.Context, key types.NamespacedName, binding v
 		gone = gone && done
 	}
 	switch {
-	case binding == nil:
-	case gone:
+	case gone && binding != nil:
 		w.post(binding, report.Report{Gone: true, BindingGeneration: binding.GetGeneration()})
-	default:
+	case binding != nil:
 		w.post(binding, pending(nil, v1alpha1.ReasonRemovingOld, "the member is removing the object"))
 	}
-	return reconcile.Result{}, nil // the object's disappearance leads back here
+	if gone {
+		return reconcile.Result{}, nil
+	}
+	// The object's disappearance leads back here; the timer is for a watch that broke and cannot tell.
+	return reconcile.Result{RequeueAfter: recheckRemoving}, nil
 }
 
 // held is everything in the member that is there because of the binding. What the watches do not show is
@@ -67,13 +70,18 @@ func (w *worker) removeObject(ctx context.Context, key types.NamespacedName, bin
 	if err != nil {
 		return false, err
 	}
-	decision := applyplan.Decide(applyplan.Facts{Binding: key.String(), Keep: keep, Live: liveOf(observed)})
-	if decision.Action != applyplan.Delete && decision.Action != applyplan.Release {
-		return decision.Action == applyplan.Gone, nil
-	}
 	proven, err := w.provenUnwanted(ctx, key)
 	if err != nil || !proven {
 		return false, err
+	}
+	// What the watch shows may be behind: an object that was released, or replaced by a foreign one, still looks ours.
+	observed, err = w.fresh(ctx, observed)
+	if err != nil {
+		return false, err
+	}
+	decision := applyplan.Decide(applyplan.Facts{Binding: key.String(), Keep: keep, Live: liveOf(observed)})
+	if decision.Action != applyplan.Delete && decision.Action != applyplan.Release {
+		return decision.Action == applyplan.Gone, nil
 	}
 	log.FromContext(ctx).V(1).Info("Removing", "kind", observed.Kind.Kind, "action", decision.Action, "reason", decision.Reason)
 	if decision.Action == applyplan.Release {
@@ -81,6 +89,15 @@ func (w *worker) removeObject(ctx context.Context, key types.NamespacedName, bin
 		return err == nil, err
 	}
 	return false, w.member.Delete(ctx, observed)
+}
+
+// fresh reads an object from the member itself; nil when it is gone, or its kind is.
+func (w *worker) fresh(ctx context.Context, known *membercluster.Observed) (*membercluster.Observed, error) {
+	observed, err := w.member.Read(ctx, known.Kind, types.NamespacedName{Namespace: known.Namespace, Name: known.Name})
+	if meta.IsNoMatchError(err) {
+		return nil, nil
+	}
+	return observed, err
 }
 
 // provenUnwanted reads the binding from the host's API server, past every cache: it is gone, is being

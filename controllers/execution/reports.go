@@ -27,6 +27,9 @@ const recheckRefused = time.Minute
 // and no failure of Flotilla: the Cluster tells of it, and the log is not filled with it.
 const recheckUnreachable = 5 * time.Second
 
+// recheckRemoving is how often a removal that is under way is looked at again.
+const recheckRemoving = 15 * time.Second
+
 // maxMessage bounds what a member's error may add to a binding's status.
 const maxMessage = 1024
 
@@ -66,12 +69,21 @@ func (w *worker) refused(binding v1alpha1.Binding, observed *membercluster.Obser
 	}
 	reason, recheck := classify(err)
 	if binding != nil {
-		w.post(binding, pending(observed, reason, conditions.Shorten(err.Error(), maxMessage)))
+		w.post(binding, pending(observed, reason, messageOf(reason, err)))
 	}
 	if recheck > 0 {
 		return reconcile.Result{RequeueAfter: recheck}, nil
 	}
 	return reconcile.Result{}, err
+}
+
+// messageOf is what an error says to people. That of a member that does not answer names ports and the like: it would
+// be another one each time, and a write on the host each time.
+func messageOf(reason string, err error) string {
+	if reason == v1alpha1.ReasonMemberUnreachable {
+		return "the member does not answer, or refuses the credentials; its Cluster says more"
+	}
+	return conditions.Shorten(err.Error(), maxMessage)
 }
 
 // classify finds the reason for a member's error, and when to try again; 0 leaves that to the queue.

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -16,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
 	"github.com/flotilla-dev/flotilla/internal/membercluster"
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
@@ -33,10 +35,11 @@ type worker struct {
 	*dispatcher
 	feed
 	member *membercluster.Member
+	drifts *drifts
 }
 
 func newWorker(d *dispatcher, member *membercluster.Member) *worker {
-	return &worker{dispatcher: d, member: member}
+	return &worker{dispatcher: d, member: member, drifts: newDrifts(clock.RealClock{})}
 }
 
 // run works on the member's bindings until ctx ends, beginning with all that concern it.
@@ -81,14 +84,17 @@ func (w *worker) begin(ctx context.Context, queue workqueue.TypedRateLimitingInt
 	return nil
 }
 
-// objectChanged looks again at the binding that an object in the member belongs to.
+// objectChanged looks again at the binding that an object's mark names, and at the one that its name belongs to:
+// somebody may have changed the mark.
 func (w *worker) objectChanged(e objectcache.Event) {
 	observed, ok := e.Object.(*membercluster.Observed)
-	if !ok || !observed.Live.Ours {
+	if !ok {
 		return
 	}
-	if key, ok := parseBinding(observed.Live.Binding); ok {
-		w.enqueue(priority(e.Initial), key)
+	named := types.NamespacedName{Namespace: observed.Namespace, Name: v1alpha1.BindingName(e.GVK.Group, e.GVK.Kind, observed.Name)}
+	w.enqueue(priority(e.Initial), named)
+	if marked, ok := parseBinding(observed.Live.Binding); ok && observed.Live.Ours && marked != named {
+		w.enqueue(priority(e.Initial), marked)
 	}
 }
 

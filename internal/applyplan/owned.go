@@ -256,8 +256,8 @@ func isTree(m map[string]any, prefix string) bool {
 	return len(m) > 0
 }
 
-// sameScalar compares numbers by value, whatever Go type a decoder chose, and quantities by amount: an API
-// server may rewrite "1000m" to "1".
+// sameScalar compares what is wanted (a) with what is there (b): numbers by value, whatever Go type a decoder chose,
+// and texts that an API server may have rewritten as quantities, such as "1000m" to "1".
 func sameScalar(a, b any) bool {
 	if reflect.DeepEqual(a, b) {
 		return true
@@ -271,7 +271,7 @@ func sameScalar(a, b any) bool {
 	if !isText || !isAlsoText {
 		return false
 	}
-	return sameQuantity(x, y)
+	return isCanonical(x, y)
 }
 
 func number(v any) (float64, bool) {
@@ -286,11 +286,9 @@ func number(v any) (float64, bool) {
 	return 0, false
 }
 
-func sameQuantity(a, b string) bool {
-	x, err := resource.ParseQuantity(a)
-	if err != nil {
-		return false
-	}
-	y, err := resource.ParseQuantity(b)
-	return err == nil && x.Cmp(y) == 0
+// isCanonical says whether have is what an API server makes of a quantity that it is given as want. Two texts that
+// merely stand for the same amount, such as 1.10 and 1.1 in a ConfigMap, are different.
+func isCanonical(want, have string) bool {
+	quantity, err := resource.ParseQuantity(want)
+	return err == nil && quantity.String() == have
 }

@@ -204,16 +204,22 @@ func (m *Member) Read(ctx context.Context, gvk schema.GroupVersionKind, key type
 	return m.observer.observe(u)
 }
 
-// Apply applies a manifest. With force it takes fields that others own; without, it fails with a conflict.
-func (m *Member) Apply(ctx context.Context, manifest *unstructured.Unstructured, hash string, force bool) (*Observed, error) {
+// Apply applies a manifest to a known object, or creates one (nil). A known object is forced: fields that others own
+// are taken; but only if it is still the one that was observed, otherwise the member answers with a conflict. A new
+// one is not forced: fields that others own are a conflict.
+func (m *Member) Apply(ctx context.Context, manifest *unstructured.Unstructured, hash string, known *Observed) (*Observed, error) {
 	gvk := manifest.GroupVersionKind()
+	if known != nil {
+		manifest = manifest.DeepCopy()
+		manifest.SetUID(known.UID)
+	}
 	resource, err := m.resource(gvk, manifest.GetNamespace())
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	u, err := resource.Apply(ctx, manifest.GetName(), manifest, metav1.ApplyOptions{FieldManager: applyplan.FieldManager, Force: force})
+	u, err := resource.Apply(ctx, manifest.GetName(), manifest, metav1.ApplyOptions{FieldManager: applyplan.FieldManager, Force: known != nil})
 	if err != nil {
 		return nil, fmt.Errorf("applying %s %s in %s: %w", gvk.Kind, manifest.GetName(), m.Name, err)
 	}

@@ -65,7 +65,7 @@ func MergeStatus(ctx context.Context, c client.Client, obj *unstructured.Unstruc
 	if err != nil {
 		return false, fmt.Errorf("reading the status of %s: %w", obj.GetName(), err)
 	}
-	patch, err := mergePatch(have, want)
+	patch, err := mergePatch(obj.GetUID(), have, want)
 	if err != nil || patch == nil {
 		return false, err
 	}
@@ -79,7 +79,8 @@ func MergeStatus(ctx context.Context, c client.Client, obj *unstructured.Unstruc
 	return true, nil
 }
 
-func mergePatch(have, want map[string]any) ([]byte, error) {
+// mergePatch is nil when nothing differs. The UID makes sure that a namesake created meanwhile is not written to.
+func mergePatch(uid types.UID, have, want map[string]any) ([]byte, error) {
 	if have == nil {
 		have = map[string]any{}
 	}
@@ -98,5 +99,5 @@ func mergePatch(have, want map[string]any) ([]byte, error) {
 	if string(patch) == "{}" {
 		return nil, nil
 	}
-	return patch, nil
+	return jsonpatch.MergeMergePatches(patch, fmt.Appendf(nil, `{"metadata":{"uid":%q}}`, uid))
 }
