@@ -37,6 +37,7 @@ func (d *drifts) wait(manifest *unstructured.Unstructured, reason applyplan.Reas
 	if d.backoff.IsInBackOffSinceUpdate(id, now) {
 		return d.backoff.Get(id)
 	}
+	d.backoff.GC() // forgets objects that nobody has changed for long
 	d.backoff.Next(id, now)
 	return 0
 }
