@@ -21,6 +21,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/admission"
+	"github.com/flotilla-dev/flotilla/test/expect"
 	"github.com/flotilla-dev/flotilla/test/fleet/local"
 )
 
@@ -119,30 +120,8 @@ func inForce(t *testing.T, cluster *local.Cluster) error {
 		if err := c.Create(ctx, claim, client.DryRunAll); err == nil {
 			return errors.New("a claim is not refused yet")
 		}
-		return statusIsGuarded(ctx, cluster, probe.Name)
+		return expect.StatusGuarded(ctx, cluster, probe.Name)
 	})
-}
-
-// statusIsGuarded tells by a Service whether the policy that comes last by name is in force.
-func statusIsGuarded(ctx context.Context, cluster *local.Cluster, namespace string) error {
-	service := &corev1.Service{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "probe"},
-		Spec:       corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}},
-	}
-	if err := client.IgnoreAlreadyExists(cluster.Client().Create(ctx, service)); err != nil {
-		return err
-	}
-	config := cluster.RESTConfig()
-	// A service controller's identity: it may update the status of Services, and does not manage templates.
-	config.Impersonate = rest.ImpersonationConfig{UserName: "system:serviceaccount:kube-system:service-controller"}
-	controller, err := client.New(config, client.Options{Scheme: cluster.Client().Scheme()})
-	if err != nil {
-		return err
-	}
-	if err := controller.Status().Update(ctx, service, client.DryRunAll); err == nil {
-		return errors.New("a status is not guarded yet")
-	}
-	return nil
 }
 
 func kubectl(t *testing.T, arguments ...string) (string, error) {

@@ -2,18 +2,11 @@ package kinds
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"sync"
 	"testing"
-
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flotilla-dev/flotilla/test/expect"
 	"github.com/flotilla-dev/flotilla/test/fleet/local"
@@ -40,16 +33,7 @@ func inertFleet(t *testing.T) *local.Fleet {
 	}
 	namespace := expect.Namespace(t, fleet)
 	expect.Eventually(t, "the admission policies", func(ctx context.Context) error {
-		// A claim would make storage on the host, so that it is refused in a template namespace.
-		probe := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "probe"}, Spec: corev1.PersistentVolumeClaimSpec{
-			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
-			Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
-		}}
-		err := fleet.Host.Client().Create(ctx, probe, client.DryRunAll)
-		if apierrors.IsForbidden(err) || apierrors.IsInvalid(err) {
-			return nil
-		}
-		return errors.Join(errors.New("a claim is still let in"), err)
+		return expect.StatusGuarded(ctx, fleet.Host, namespace)
 	})
 	return fleet
 }
