@@ -24,8 +24,8 @@ type BindingSpec struct {
 	// +optional
 	ReplicaRequirements *ReplicaRequirements `json:"replicaRequirements,omitempty"`
 
-	// components are the parts of a workload with several pod templates. Written by propagation. Not yet
-	// honoured.
+	// components are the parts of a workload with several pod templates. Written by propagation. The parts stay
+	// together: every part with all of its replicas goes to one cluster.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -43,7 +43,8 @@ type BindingSpec struct {
 	// +kubebuilder:validation:MaxItems=1024
 	Clusters []TargetCluster `json:"clusters,omitempty"`
 
-	// gracefulEvictionTasks ask the scheduler to leave clusters. Written by eviction. Not yet honoured.
+	// gracefulEvictionTasks ask the scheduler to leave clusters. Written by eviction. The scheduler moves what
+	// other clusters can take, and gives these clusters nothing new.
 	// +optional
 	// +listType=map
 	// +listMapKey=fromCluster
@@ -74,7 +75,15 @@ type BindingSpec struct {
 	// +optional
 	ConflictResolution ConflictResolution `json:"conflictResolution,omitempty"`
 
-	// rescheduleTriggeredAt asks for a fresh decision. Written by rebalance. Not yet honoured.
+	// replicaLimits say how many replicas clusters hold at most, because they were seen to have no room for
+	// more. Written by descheduling.
+	// +optional
+	// +listType=map
+	// +listMapKey=cluster
+	// +kubebuilder:validation:MaxItems=1024
+	ReplicaLimits []ReplicaLimit `json:"replicaLimits,omitempty"`
+
+	// rescheduleTriggeredAt asks for a fresh decision. Written by rebalance.
 	// +optional
 	RescheduleTriggeredAt *metav1.Time `json:"rescheduleTriggeredAt,omitempty"`
 
@@ -87,12 +96,11 @@ type BindingSpec struct {
 	// +optional
 	PreserveResourcesOnDeletion *bool `json:"preserveResourcesOnDeletion,omitempty"`
 
-	// schedulePriority orders scheduling. Written by propagation. Not yet honoured.
+	// schedulePriority orders scheduling. Written by propagation.
 	// +optional
 	SchedulePriority *BindingPriority `json:"schedulePriority,omitempty"`
 
-	// workloadAffinityGroups are the template's groups for workload affinity. Written by propagation. Not
-	// yet honoured.
+	// workloadAffinityGroups are the template's groups for workload affinity. Written by propagation.
 	// +optional
 	WorkloadAffinityGroups *WorkloadAffinityGroups `json:"workloadAffinityGroups,omitempty"`
 }
@@ -202,6 +210,26 @@ type TargetComponent struct {
 	// replicas of the part in this cluster.
 	// +kubebuilder:validation:Minimum=0
 	Replicas int32 `json:"replicas"`
+}
+
+// ReplicaLimit says how many replicas a cluster holds at most.
+type ReplicaLimit struct {
+	// cluster is the cluster's name.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=48
+	Cluster string `json:"cluster"`
+
+	// maxReplicas is what the cluster holds at most. Replicas above it go elsewhere, as far as there is room.
+	// +kubebuilder:validation:Minimum=0
+	MaxReplicas int32 `json:"maxReplicas"`
+
+	// message says what was seen, for people.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+
+	// since is when the limit was set or lowered. It is lifted after the descheduler's cool-down.
+	Since metav1.Time `json:"since"`
 }
 
 // GracefulEvictionTask asks the scheduler to leave a cluster.
@@ -337,6 +365,11 @@ type BindingStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=32
 	SchedulerObservedAffinityName string `json:"schedulerObservedAffinityName,omitempty"`
+
+	// pendingReplicas are the replicas that no cluster has room for. Together with those in spec.clusters they
+	// are the template's, when they are divided.
+	// +optional
+	PendingReplicas int32 `json:"pendingReplicas,omitempty"`
 
 	// lastScheduledTime is when spec.clusters was last decided anew.
 	// +optional

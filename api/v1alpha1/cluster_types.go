@@ -31,6 +31,20 @@ const (
 	KeepObjects ClusterDeletionPolicy = "Keep"
 )
 
+// CapacitySource says how a member's room for replicas is found out.
+// +kubebuilder:validation:Enum=nodes;summary;none
+type CapacitySource string
+
+// The capacity sources.
+const (
+	// CapacityNodes looks at every node and pod of the member.
+	CapacityNodes CapacitySource = "nodes"
+	// CapacitySummary looks at the sums in the Cluster's status.resourceSummary.
+	CapacitySummary CapacitySource = "summary"
+	// CapacityNone takes the member's room as endless.
+	CapacityNone CapacitySource = "none"
+)
+
 // ClusterSpec says how to reach a member, and what it is.
 type ClusterSpec struct {
 	// id is the UID of the member's kube-system namespace. Set when the member joins; two Clusters with
@@ -105,7 +119,15 @@ type ClusterSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(t, t.key != '')",message="the key of a cluster taint must not be empty"
 	Taints []corev1.Taint `json:"taints,omitempty"`
 
-	// resourceModels group nodes by size, to tell how many replicas fit. Not yet honoured.
+	// capacity says how the member's room for replicas is found out: nodes looks at every node and pod,
+	// summary at the sums in status.resourceSummary, none takes the member's room as endless. Default: what the
+	// manager's configuration says (scheduling.capacity), which is nodes unless changed.
+	// +optional
+	Capacity CapacitySource `json:"capacity,omitempty"`
+
+	// resourceModels group nodes by their free resources, so that the summary tells how many replicas fit on
+	// single nodes. They count with capacity: summary. Grades are contiguous: each range begins where that of
+	// the grade below ends.
 	// +optional
 	// +listType=map
 	// +listMapKey=grade
@@ -239,6 +261,24 @@ type ResourceSummary struct {
 	// allocated is what pods on these nodes ask for.
 	// +optional
 	Allocated corev1.ResourceList `json:"allocated,omitempty"`
+
+	// allocatableModelings count the nodes of each grade of spec.resourceModels, by what is free on them.
+	// +optional
+	// +listType=map
+	// +listMapKey=grade
+	// +kubebuilder:validation:MaxItems=64
+	AllocatableModelings []AllocatableModeling `json:"allocatableModelings,omitempty"`
+}
+
+// AllocatableModeling counts the nodes of one grade.
+type AllocatableModeling struct {
+	// grade of spec.resourceModels.
+	// +kubebuilder:validation:Minimum=0
+	Grade int32 `json:"grade"`
+
+	// count is the number of nodes whose free resources are of the grade.
+	// +kubebuilder:validation:Minimum=0
+	Count int32 `json:"count"`
 }
 
 // ProbeStatus is the state of the hysteresis behind the condition Ready: since when the member answers, or

@@ -98,8 +98,16 @@ const (
 	ReasonNoClusterFit = "NoClusterFit"
 	// ReasonNoWeightMatches: no cluster that passes the filters has a weight; the old placement stays.
 	ReasonNoWeightMatches = "NoWeightMatches"
-	// ReasonUnschedulable: the clusters have no room for all replicas.
+	// ReasonUnschedulable: the clusters have no room for all replicas. Those that fit are placed, the others are
+	// pending.
 	ReasonUnschedulable = "Unschedulable"
+	// ReasonSpreadNotMet: no set of clusters satisfies the spread constraints; the old placement stays.
+	ReasonSpreadNotMet = "SpreadNotMet"
+	// ReasonLeaving: all replicas are placed, but some of them in clusters that they should leave, because no
+	// other cluster has room for them.
+	ReasonLeaving = "Leaving"
+	// ReasonSuspended: scheduling is suspended; the old placement stays.
+	ReasonSuspended = "Suspended"
 	// ReasonNotSupported: the placement uses a field that has no effect in this version and without which
 	// no decision can be made; the old placement stays.
 	ReasonNotSupported = "NotSupported"

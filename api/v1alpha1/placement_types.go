@@ -15,8 +15,8 @@ type Placement struct {
 	// +optional
 	ClusterAffinity *ClusterAffinity `json:"clusterAffinity,omitempty"`
 
-	// clusterAffinities are groups of clusters, tried in order until one fits.
-	// Not yet honoured: until then the policy's condition FieldsHonored is False and nothing is selected.
+	// clusterAffinities are groups of clusters, tried in order until one holds the template with all of its
+	// replicas. A template stays with the group that it is in while that group holds it; see failback.
 	// +optional
 	// +listType=map
 	// +listMapKey=affinityName
@@ -34,7 +34,7 @@ type Placement struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(t, !has(t.effect) || t.effect in ['NoSchedule', 'PreferNoSchedule', 'NoExecute', ''])",message="the effect of a cluster toleration must be NoSchedule or NoExecute, or be left out for both"
 	ClusterTolerations []corev1.Toleration `json:"clusterTolerations,omitempty"`
 
-	// spreadConstraints say over how many groups of clusters a template is spread. Not yet honoured.
+	// spreadConstraints say over how many groups of clusters a template is spread. All of them hold together.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=8
@@ -46,9 +46,26 @@ type Placement struct {
 	// +optional
 	ReplicaScheduling *ReplicaScheduling `json:"replicaScheduling,omitempty"`
 
-	// workloadAffinity keeps this template with, or apart from, other templates. Not yet honoured.
+	// workloadAffinity keeps this template with, or apart from, other templates of its namespace.
 	// +optional
 	WorkloadAffinity *WorkloadAffinity `json:"workloadAffinity,omitempty"`
+
+	// failback lets a template return to clusters that it prefers: to an earlier group of
+	// clusterAffinities, or from overflowAffinities to the primary clusters. Without it a template stays
+	// where it is until something else moves it.
+	// +optional
+	Failback *Failback `json:"failback,omitempty"`
+}
+
+// Failback says when a template returns to clusters that it prefers.
+type Failback struct {
+	// stabilizationSeconds is how long the preferred clusters must have been able to take the template
+	// before it returns to them. It keeps a flapping cluster from moving the template to and fro.
+	// +optional
+	// +kubebuilder:default=300
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=604800
+	StabilizationSeconds *int32 `json:"stabilizationSeconds,omitempty"`
 }
 
 // ClusterAffinityTerm is one group of clusters.
@@ -152,7 +169,7 @@ const (
 
 // ReplicaScheduling says how replicas are divided among the selected clusters.
 //
-// +kubebuilder:validation:XValidation:rule="self.replicaSchedulingType == 'Divided' || !(has(self.replicaDivisionPreference) || has(self.weightPreference))",message="replicaDivisionPreference and weightPreference need replicaSchedulingType: Divided"
+// +kubebuilder:validation:XValidation:rule="self.replicaSchedulingType == 'Divided' || !(has(self.replicaDivisionPreference) || has(self.weightPreference) || has(self.replicaBounds))",message="replicaDivisionPreference, weightPreference and replicaBounds need replicaSchedulingType: Divided"
 // +kubebuilder:validation:XValidation:rule="!has(self.weightPreference) || !has(self.replicaDivisionPreference) || self.replicaDivisionPreference == 'Weighted'",message="weightPreference needs replicaDivisionPreference: Weighted"
 type ReplicaScheduling struct {
 	// replicaSchedulingType is Duplicated or Divided.
@@ -161,13 +178,40 @@ type ReplicaScheduling struct {
 	ReplicaSchedulingType ReplicaSchedulingType `json:"replicaSchedulingType,omitempty"`
 
 	// replicaDivisionPreference is Weighted or Aggregated; it counts for Divided only. Default: Weighted.
-	// Aggregated is not yet honoured.
 	// +optional
 	ReplicaDivisionPreference ReplicaDivisionPreference `json:"replicaDivisionPreference,omitempty"`
 
 	// weightPreference holds the weights for Weighted. Without it all clusters weigh the same.
 	// +optional
 	WeightPreference *ClusterPreferences `json:"weightPreference,omitempty"`
+
+	// replicaBounds bound the replicas of some clusters; they count for Divided only. A cluster that several
+	// entries select has the largest of their minimums and the smallest of their maximums.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	ReplicaBounds []ReplicaBounds `json:"replicaBounds,omitempty"`
+}
+
+// ReplicaBounds bound the replicas that a cluster gets.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.minReplicas) || has(self.maxReplicas)",message="set minReplicas, maxReplicas or both"
+// +kubebuilder:validation:XValidation:rule="!has(self.minReplicas) || !has(self.maxReplicas) || self.minReplicas <= self.maxReplicas",message="maxReplicas must not be smaller than minReplicas"
+type ReplicaBounds struct {
+	// targetCluster selects the clusters.
+	TargetCluster ClusterAffinity `json:"targetCluster"`
+
+	// minReplicas is what each selected cluster gets at least, as far as the template has that many
+	// replicas and the cluster has room for them.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	MinReplicas *int32 `json:"minReplicas,omitempty"`
+
+	// maxReplicas is what each selected cluster gets at most; 0 keeps the template out of it.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	MaxReplicas *int32 `json:"maxReplicas,omitempty"`
 }
 
 // DynamicWeight is a source of weights that changes with the clusters.
@@ -190,7 +234,6 @@ type ClusterPreferences struct {
 	StaticWeightList []StaticClusterWeight `json:"staticWeightList,omitempty"`
 
 	// dynamicWeight takes the weights from the clusters' state; it wins over staticWeightList.
-	// Not yet honoured.
 	// +optional
 	DynamicWeight DynamicWeight `json:"dynamicWeight,omitempty"`
 }
@@ -207,6 +250,9 @@ type StaticClusterWeight struct {
 }
 
 // WorkloadAffinity relates templates to each other by the value of a label.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.affinity) || has(self.antiAffinity)",message="set affinity, antiAffinity or both"
+// +kubebuilder:validation:XValidation:rule="!has(self.affinity) || !has(self.antiAffinity) || self.affinity.groupByLabelKey != self.antiAffinity.groupByLabelKey",message="affinity and antiAffinity must not have the same groupByLabelKey: nothing can be together and apart"
 type WorkloadAffinity struct {
 	// affinity keeps templates with the same label value in the same clusters.
 	// +optional

@@ -120,7 +120,7 @@ type PropagationSpec struct {
 	// +optional
 	PreserveResourcesOnDeletion *bool `json:"preserveResourcesOnDeletion,omitempty"`
 
-	// schedulePriority orders the scheduling of this policy's templates. Not yet honoured.
+	// schedulePriority orders the scheduling of this policy's templates.
 	// +optional
 	SchedulePriority *SchedulePriority `json:"schedulePriority,omitempty"`
 }

@@ -52,6 +52,10 @@ const (
 	ClusterFinalizer = "flotilla.dev/cluster"
 )
 
+// DecisionAnnotation on a binding is the scheduler's own memory of its last decision: what it decided upon, so
+// that it can tell later what has changed. It is written together with spec.clusters.
+const DecisionAnnotation = "flotilla.dev/decision"
+
 // Annotations on a Cluster.
 const (
 	// ForceDeleteAnnotation, with the value "true", on a Cluster that is being deleted gives up on what

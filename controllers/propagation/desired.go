@@ -97,7 +97,8 @@ func (f facts) complete(spec v1alpha1.BindingSpec) *v1alpha1.BindingSpec {
 // with spec.
 func ownPart(spec *v1alpha1.BindingSpec) v1alpha1.BindingSpec {
 	own := *spec
-	own.Clusters, own.GracefulEvictionTasks, own.RequiredBy, own.RescheduleTriggeredAt = nil, nil, nil, nil
+	own.Clusters, own.GracefulEvictionTasks, own.RequiredBy = nil, nil, nil
+	own.ReplicaLimits, own.RescheduleTriggeredAt = nil, nil
 	if own.Suspension != nil && own.Suspension.Scheduling != nil {
 		own.Suspension = &v1alpha1.BindingSuspension{Suspension: own.Suspension.Suspension}
 		if equality.Semantic.DeepEqual(own.Suspension, &v1alpha1.BindingSuspension{}) {

@@ -16,23 +16,14 @@ func NotHonored(spec *v1alpha1.PropagationSpec) []string {
 		}
 	}
 	placement := &spec.Placement
-	add(len(placement.ClusterAffinities) > 0, "spec.placement.clusterAffinities")
 	for i, toleration := range placement.ClusterTolerations {
 		add(toleration.TolerationSeconds != nil, fmt.Sprintf("spec.placement.clusterTolerations[%d].tolerationSeconds", i))
 	}
-	add(len(placement.SpreadConstraints) > 0, "spec.placement.spreadConstraints")
-	if division := placement.ReplicaScheduling; division != nil {
-		add(division.ReplicaDivisionPreference == v1alpha1.Aggregated, "spec.placement.replicaScheduling.replicaDivisionPreference")
-		add(division.WeightPreference != nil && division.WeightPreference.DynamicWeight != "",
-			"spec.placement.replicaScheduling.weightPreference.dynamicWeight")
-	}
-	add(placement.WorkloadAffinity != nil, "spec.placement.workloadAffinity")
 	add(spec.Preemption == v1alpha1.PreemptAlways, "spec.preemption")
 	add(spec.PropagateDeps, "spec.propagateDeps")
 	add(len(spec.DependentOverrides) > 0, "spec.dependentOverrides")
 	add(spec.Failover != nil, "spec.failover")
 	add(spec.ActivationPreference != "", "spec.activationPreference")
 	add(spec.Suspension != nil, "spec.suspension")
-	add(spec.SchedulePriority != nil, "spec.schedulePriority")
 	return paths
 }

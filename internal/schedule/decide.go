@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/utils/ptr"
 
@@ -16,19 +17,62 @@ type Input struct {
 	Binding *v1alpha1.BindingSpec
 	// Clusters are all clusters that exist, in any order.
 	Clusters []*v1alpha1.Cluster
+	// Memory is what the last decision remembered; the zero value when there was none.
+	Memory Memory
+	// Room is how many more replicas each cluster has room for. A cluster that is missing in it has endless
+	// room. Only needed when UsesRoom.
+	Room map[string]Room
+	// Neighbours are the other templates of the binding's workload affinity groups.
+	Neighbours Neighbours
+	// Now is the time that failback's stabilization is measured by.
+	Now time.Time
+}
+
+// Room is what a cluster has room for, beside what runs there already.
+type Room struct {
+	// Replicas is how many more replicas fit, or sets of all components for a workload with several.
+	Replicas int32
+	// Shortage is what one more replica lacks first; it completes "The cluster had ...", as in "too little cpu".
+	Shortage string
+}
+
+// Neighbours are where the other templates of a binding's workload affinity groups are.
+type Neighbours struct {
+	// Together are the clusters of each scheduled template of the affinity group.
+	Together []Neighbour
+	// Apart are the clusters of each scheduled template of the anti-affinity group.
+	Apart []Neighbour
+}
+
+// Neighbour is one template of a group.
+type Neighbour struct {
+	// Name tells people which one, such as "Deployment shop/web".
+	Name string
+	// Clusters are where it is, by name.
+	Clusters []string
 }
 
 // Decision is where a template goes.
 type Decision struct {
 	// Clusters is what the binding's spec.clusters should be, by name.
 	Clusters []v1alpha1.TargetCluster
+	// Pending is how many replicas found no room.
+	Pending int32
+	// Trigger is one of the Trigger constants: why the old placement was not simply kept. TriggerNone when it was.
+	Trigger string
 	// Reason is a reason of the condition Scheduled. Only ReasonScheduled means that the placement's rules
-	// hold; with every other one Clusters is the old placement, without clusters that are gone or going.
+	// hold and every replica is placed.
 	Reason string
 	// Message says more, for people.
 	Message string
+	// Group is the affinity group of the decision; empty without clusterAffinities.
+	Group string
 	// Verdicts say what became of every cluster, by name.
 	Verdicts []Verdict
+	// Memory is to be kept with the decision, and given to the next one.
+	Memory Memory
+	// RetryAfter is when time alone leads to another decision; 0 for never.
+	RetryAfter time.Duration
 }
 
 // Scheduled says whether the placement's rules hold.
