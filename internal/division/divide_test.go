@@ -64,14 +64,17 @@ func TestDivideSpreadsTiesOverClusters(t *testing.T) {
 	}
 }
 
-// reference is Webster's method word by word: one replica at a time, each to the best claim.
+// reference is the method word by word: one replica at a time, each to the best claim.
 func reference(replicas int32, all []Candidate, salt string) []int32 {
 	shares := make([]int32, len(all))
-	claims, _ := claimsOf(all, salt)
-	for range replicas {
+	claims, given := claimsOf(all, salt)
+	if given > uint64(replicas) {
+		claims, given = claimsOf(minimumsOf(all), salt)
+	}
+	for range uint64(replicas) - given {
 		best := -1
 		for i := range claims {
-			if best < 0 || before(&claims[i], &claims[best]) {
+			if claims[i].open() && (best < 0 || before(&claims[i], &claims[best])) {
 				best = i
 			}
 		}
@@ -79,15 +82,44 @@ func reference(replicas int32, all []Candidate, salt string) []int32 {
 			break
 		}
 		claims[best].seats++
-		shares[claims[best].index]++
+	}
+	for _, c := range claims {
+		shares[c.index] = int32(c.seats)
 	}
 	return shares
+}
+
+func TestDivideKeepsToBounds(t *testing.T) {
+	tests := map[string]struct {
+		replicas   int32
+		candidates []Candidate
+		want       []int32
+	}{
+		"a minimum comes before the weights":         {6, []Candidate{{Name: "a", Weight: 5}, {Name: "b", Weight: 1, Min: 3}}, []int32{3, 3}},
+		"a minimum needs no weight":                  {6, []Candidate{{Name: "a", Weight: 5}, {Name: "b", Min: 2}}, []int32{4, 2}},
+		"a minimum that is a fair share is no bonus": {9, []Candidate{{Name: "a", Weight: 2}, {Name: "b", Weight: 1, Min: 3}}, []int32{6, 3}},
+		"a maximum leaves the rest to others":        {9, []Candidate{{Name: "a", Weight: 2, Max: 1}, {Name: "b", Weight: 1}}, []int32{1, 8}},
+		"the maximums may leave some over":           {9, []Candidate{{Name: "a", Weight: 2, Max: 1}, {Name: "b", Weight: 1, Max: 4}}, []int32{1, 4}},
+		"too few for the minimums":                   {3, []Candidate{{Name: "a", Weight: 9, Min: 4}, {Name: "b", Weight: 1, Min: 2}, {Name: "c", Weight: 9}}, []int32{2, 1, 0}},
+		"a maximum below the minimum is the minimum": {9, []Candidate{{Name: "a", Weight: 1, Min: 3, Max: 2}, {Name: "b", Weight: 1}}, []int32{3, 6}},
+		"huge numbers": {
+			math.MaxInt32, []Candidate{{Name: "a", Weight: math.MaxInt64, Max: 10}, {Name: "b", Weight: 1}, {Name: "c", Weight: 1, Min: math.MaxInt32 - 20}},
+			[]int32{10, 10, math.MaxInt32 - 20},
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, Divide(tc.replicas, tc.candidates, "uid")); diff != "" {
+				t.Errorf("Divide() (-want +got):\n%s", diff)
+			}
+		})
+	}
 }
 
 func TestDivideEqualsTheWordByWordMethod(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	limits := []int64{1, 2, 5, 100, 1_000_000_000, math.MaxInt64}
-	for round := range 5000 {
+	for round := range 10000 {
 		limit := limits[random.IntN(len(limits))]
 		all := make([]Candidate, random.IntN(12))
 		for i := range all {
@@ -95,8 +127,14 @@ func TestDivideEqualsTheWordByWordMethod(t *testing.T) {
 			if random.IntN(2) == 0 {
 				all[i].Weight++
 			}
+			if round%2 == 0 && random.IntN(3) == 0 {
+				all[i].Min = random.Int32N(30)
+			}
+			if round%2 == 0 && random.IntN(3) == 0 {
+				all[i].Max = 1 + random.Int32N(60)
+			}
 		}
-		replicas, salt := random.Int32N(200), fmt.Sprintf("uid-%d", round)
+		replicas, salt := random.Int32N(400), fmt.Sprintf("uid-%d", round)
 		if diff := cmp.Diff(reference(replicas, all, salt), Divide(replicas, all, salt)); diff != "" {
 			t.Fatalf("Divide(%d, %v, %q) (-reference +got):\n%s", replicas, all, salt, diff)
 		}
@@ -190,7 +228,7 @@ func BenchmarkDivide(b *testing.B) {
 		for i := range all {
 			all[i] = Candidate{Name: fmt.Sprintf("member-%04d", i), Weight: 1 + random.Int64N(1000)}
 		}
-		for _, replicas := range []int32{10, 10_000} {
+		for _, replicas := range []int32{10, 10_000, 1_000_000_000} {
 			b.Run(fmt.Sprintf("clusters=%d/replicas=%d", clusters, replicas), func(b *testing.B) {
 				for b.Loop() {
 					Divide(replicas, all, "5b1ba0a4-7c0e-4f4b-9d06-000000000001")
