@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -57,12 +58,17 @@ func buildCommand() *cobra.Command {
 
 func upCommand(dir *string) *cobra.Command {
 	options := local.Options{}
+	var size string
+	var groups []string
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Start a host and members; with managers also install config/ and join the members",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			options.Dir, options.Progress = *dir, cmd.OutOrStdout()
+			if err := readNodes(&options, size, groups); err != nil {
+				return err
+			}
 			begin := time.Now()
 			if _, err := local.Up(cmd.Context(), options); err != nil {
 				return err
@@ -74,9 +80,38 @@ func upCommand(dir *string) *cobra.Command {
 	}
 	cmd.Flags().IntVar(&options.Members, "members", 3, "number of member clusters")
 	cmd.Flags().IntVar(&options.Nodes, "nodes", local.DefaultNodes, "number of nodes of each member")
+	cmd.Flags().StringVar(&size, "node-size", "", "what each node offers, such as cpu=4,memory=8Gi,pods=110 (default cpu=16,memory=64Gi,pods=250)")
+	cmd.Flags().StringArrayVar(&groups, "member-nodes", nil, "other nodes for one member, such as member1=2xcpu=4,memory=8Gi; may be repeated")
+	cmd.Flags().IntVar(&options.Apart, "apart", 0, "how many members, the last ones, are not joined; see join")
 	cmd.Flags().IntVar(&options.Managers, "managers", 0, "number of managers; 0 leaves Flotilla out")
+	cmd.Flags().StringVar(&options.ManagerConfig, "manager-config", "", "configuration file of the managers (default config/manager/config.yaml)")
 	cmd.Flags().StringVar(&options.Topology, "topology", local.TopologySingle, "topology of the host")
 	return cmd
+}
+
+// readNodes puts the flags about nodes into the options.
+func readNodes(options *local.Options, size string, groups []string) error {
+	var err error
+	if size != "" {
+		if options.NodeSize, err = local.ParseNodeSize(size); err != nil {
+			return err
+		}
+	}
+	for _, text := range groups {
+		member, nodes, found := strings.Cut(text, "=")
+		if !found {
+			return fmt.Errorf("reading --member-nodes: %q is not of the form member1=2xcpu=4", text)
+		}
+		group, err := local.ParseNodeGroup(nodes)
+		if err != nil {
+			return err
+		}
+		if options.MemberNodes == nil {
+			options.MemberNodes = map[string]local.NodeGroup{}
+		}
+		options.MemberNodes[member] = group
+	}
+	return nil
 }
 
 func downCommand(dir *string) *cobra.Command {
@@ -100,6 +135,7 @@ func faultCommands(dir *string) []*cobra.Command {
 		{"kill", "End a cluster, a manager or one process at once (SIGKILL)", (*local.Fleet).Kill},
 		{"stop", "Suspend a cluster, a manager or one process (SIGSTOP)", (*local.Fleet).Stop},
 		{"start", "Resume what is suspended, start again what is dead", (*local.Fleet).Start},
+		{"join", "Join a member that was left apart, and wait until it is Ready", (*local.Fleet).Join},
 		{"cut", "Cut the network to a cluster, or from one manager to the host", (*local.Fleet).Cut},
 		{"heal", "Repair the network", (*local.Fleet).Heal},
 		{"slow", "Add latency to the network", func(f *local.Fleet, ctx context.Context, name string) error {

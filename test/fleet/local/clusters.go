@@ -6,22 +6,12 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flotilla-dev/flotilla/test/fleet/controlplane"
 	"github.com/flotilla-dev/flotilla/test/fleet/process"
-)
-
-// What each node offers. Ten of them hold 2,500 pods.
-const (
-	nodeCPU    = "16"
-	nodeMemory = "64Gi"
-	nodePods   = "250"
-	// zonesPerCluster is over how many zones the nodes are spread.
-	zonesPerCluster = 3
 )
 
 // startCluster starts the programs of a cluster and returns when pods could be created, and would run on a member.
@@ -32,7 +22,7 @@ func (l *launcher) startCluster(ctx context.Context, planned controlplane.Cluste
 		}
 	}
 	for i := range planned.Nodes {
-		if err := cluster.client.Create(ctx, newNode(planned.Name, i)); err != nil {
+		if err := cluster.client.Create(ctx, newNode(planned.Name, i, l.options.nodes(planned.Name).Size)); err != nil {
 			return fmt.Errorf("creating the nodes of %s: %w", planned.Name, err)
 		}
 	}
@@ -82,39 +72,4 @@ func usable(ctx context.Context, c client.Client, nodes int) error {
 		return fmt.Errorf("%d of %d nodes are ready", ready, nodes)
 	}
 	return nil
-}
-
-// nodeUsable is true when the node is ready and the controllers have taken the taint of a new node off.
-func nodeUsable(node corev1.Node) bool {
-	if len(node.Spec.Taints) > 0 {
-		return false
-	}
-	for _, condition := range node.Status.Conditions {
-		if condition.Type == corev1.NodeReady {
-			return condition.Status == corev1.ConditionTrue
-		}
-	}
-	return false
-}
-
-func newNode(cluster string, index int) *corev1.Node {
-	name := fmt.Sprintf("%s-node-%d", cluster, index)
-	resources := corev1.ResourceList{
-		corev1.ResourceCPU:    resource.MustParse(nodeCPU),
-		corev1.ResourceMemory: resource.MustParse(nodeMemory),
-		corev1.ResourcePods:   resource.MustParse(nodePods),
-	}
-	return &corev1.Node{
-		ObjectMeta: metav1.ObjectMeta{
-			Name: name,
-			Labels: map[string]string{
-				corev1.LabelHostname:       name,
-				corev1.LabelOSStable:       string(corev1.Linux),
-				corev1.LabelArchStable:     "amd64",
-				corev1.LabelTopologyRegion: cluster,
-				corev1.LabelTopologyZone:   fmt.Sprintf("%s-%c", cluster, 'a'+rune(index%zonesPerCluster)),
-			},
-		},
-		Status: corev1.NodeStatus{Capacity: resources, Allocatable: resources},
-	}
 }

@@ -43,6 +43,10 @@ const (
 // planManager describes one manager. It reaches the host on a link of its own, so that it can be cut off alone.
 func (l *launcher) planManager(index int, ports []int) {
 	name := fmt.Sprintf("%s%d", managerPrefix, index)
+	config := l.options.ManagerConfig
+	if config == "" {
+		config = filepath.Join(l.root, "config", "manager", "config.yaml")
+	}
 	health, metrics, link := address(ports[0]), address(ports[1]), address(ports[2])
 	l.state.Links = append(l.state.Links, network.Link{Name: name, Listen: link, Upstream: l.state.Clusters[0].Address})
 	l.state.Managers = append(l.state.Managers, controlplane.Component{
@@ -51,7 +55,7 @@ func (l *launcher) planManager(index int, ports []int) {
 			Path: l.folder.path(filepath.Join(programsDir, "flotilla")),
 			Args: []string{
 				"manager",
-				"--config=" + filepath.Join(l.root, "config", "manager", "config.yaml"),
+				"--config=" + config,
 				"--kubeconfig=" + l.folder.path(name+".kubeconfig"),
 				"--health-probe-bind-address=" + health,
 				"--metrics-bind-address=" + metrics,
@@ -65,7 +69,7 @@ func (l *launcher) planManager(index int, ports []int) {
 // install puts config/ into the host, starts the managers as its ServiceAccount and joins all members.
 func (l *launcher) install(ctx context.Context, fleet *Fleet) error {
 	err := l.progress.step("install config/default", func() error {
-		return l.run(ctx, kubebin.Kubectl, "apply", "--server-side", "--force-conflicts",
+		return l.folder.run(ctx, kubebin.Kubectl, "apply", "--server-side", "--force-conflicts",
 			"--kubeconfig", fleet.Host.Kubeconfig, "-k", filepath.Join(l.root, "config", "default"))
 	})
 	if err != nil {
@@ -78,18 +82,34 @@ func (l *launcher) install(ctx context.Context, fleet *Fleet) error {
 		}
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
-	for _, member := range fleet.Members {
+	joining := fleet.Members[:len(fleet.Members)-l.options.Apart]
+	for _, member := range joining {
 		group.Go(func() error {
-			return l.progress.step("join "+member.Name, func() error {
-				return l.run(groupCtx, "flotilla", "join", member.Name,
-					"--kubeconfig", fleet.Host.Kubeconfig, "--cluster-kubeconfig", member.ProxiedKubeconfig)
-			})
+			return l.progress.step("join "+member.Name, func() error { return fleet.join(groupCtx, member) })
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	return l.progress.step("clusters ready", func() error { return waitClustersReady(ctx, fleet) })
+	return l.progress.step("clusters ready", func() error { return waitClustersReady(ctx, fleet.Host, joining...) })
+}
+
+// Join joins a member of the fleet that is not joined, and returns when its Cluster is Ready.
+func (f *Fleet) Join(ctx context.Context, name string) error {
+	member := f.Member(name)
+	if member == nil {
+		return fmt.Errorf("joining: there is no member %q in this fleet", name)
+	}
+	if err := f.join(ctx, member); err != nil {
+		return fmt.Errorf("joining %s: %w", name, err)
+	}
+	return waitClustersReady(ctx, f.Host, member)
+}
+
+// join does what a user does.
+func (f *Fleet) join(ctx context.Context, member *Cluster) error {
+	return f.folder.run(ctx, "flotilla", "join", member.Name,
+		"--kubeconfig", f.Host.Kubeconfig, "--cluster-kubeconfig", member.ProxiedKubeconfig)
 }
 
 func (l *launcher) startManager(ctx context.Context, host *Cluster, manager controlplane.Component) error {
@@ -112,8 +132,8 @@ func (l *launcher) startManager(ctx context.Context, host *Cluster, manager cont
 }
 
 // run runs a program of the fleet; an error quotes what it printed.
-func (l *launcher) run(ctx context.Context, program string, args ...string) error {
-	cmd := exec.CommandContext(ctx, l.folder.path(filepath.Join(programsDir, program)), args...)
+func (f folder) run(ctx context.Context, program string, args ...string) error {
+	cmd := exec.CommandContext(ctx, f.path(filepath.Join(programsDir, program)), args...)
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Run(); err != nil {
@@ -122,10 +142,10 @@ func (l *launcher) run(ctx context.Context, program string, args ...string) erro
 	return nil
 }
 
-func waitClustersReady(ctx context.Context, fleet *Fleet) error {
+func waitClustersReady(ctx context.Context, host *Cluster, members ...*Cluster) error {
 	var last error
 	err := wait.PollUntilContextTimeout(ctx, readyInterval, joinTimeout, true, func(ctx context.Context) (bool, error) {
-		last = clustersReady(ctx, fleet)
+		last = clustersReady(ctx, host, members)
 		return last == nil, nil
 	})
 	if err != nil {
@@ -135,13 +155,13 @@ func waitClustersReady(ctx context.Context, fleet *Fleet) error {
 }
 
 // clustersReady names the members that are not ready, with their own explanation.
-func clustersReady(ctx context.Context, fleet *Fleet) error {
+func clustersReady(ctx context.Context, host *Cluster, members []*Cluster) error {
 	var clusters v1alpha1.ClusterList
-	if err := fleet.Host.client.List(ctx, &clusters); err != nil {
+	if err := host.client.List(ctx, &clusters); err != nil {
 		return fmt.Errorf("listing clusters: %w", err)
 	}
 	var problems []error
-	for _, member := range fleet.Members {
+	for _, member := range members {
 		i := slices.IndexFunc(clusters.Items, func(c v1alpha1.Cluster) bool { return c.Name == member.Name })
 		if i < 0 {
 			problems = append(problems, fmt.Errorf("there is no Cluster %s", member.Name))

@@ -11,6 +11,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 )
 
 func TestAFleetThatCannotBeIsRefusedWithTheReason(t *testing.T) {
@@ -24,6 +26,8 @@ func TestAFleetThatCannotBeIsRefusedWithTheReason(t *testing.T) {
 	}{
 		"no folder":                   {Options{}, "folder of the fleet is missing"},
 		"negative members":            {Options{Dir: "x", Members: -1}, "cannot be negative"},
+		"nodes of an unknown member":  {Options{Dir: "x", Members: 1, MemberNodes: map[string]NodeGroup{"member2": {}}}, `nodes are given for "member2", which is none of the 1 members`},
+		"more apart than there are":   {Options{Dir: "x", Members: 1, Apart: 2}, "2 of 1 members cannot stay apart"},
 		"a topology of later":         {Options{Dir: "x", Topology: TopologyStacked}, "topology stacked is not there yet, use single"},
 		"another topology of later":   {Options{Dir: "x", Topology: TopologyExternal}, "topology external is not there yet, use single"},
 		"no topology at all":          {Options{Dir: "x", Topology: "round"}, `topology "round" is none of`},
@@ -35,6 +39,46 @@ func TestAFleetThatCannotBeIsRefusedWithTheReason(t *testing.T) {
 			_, err := Up(t.Context(), tc.options)
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got error %v, want one that contains %q", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestANodeGroupIsACountAndASize(t *testing.T) {
+	quantities := func(pairs ...string) corev1.ResourceList {
+		list := corev1.ResourceList{}
+		for i := 0; i < len(pairs); i += 2 {
+			list[corev1.ResourceName(pairs[i])] = resource.MustParse(pairs[i+1])
+		}
+		return list
+	}
+	tests := map[string]struct {
+		text    string
+		want    NodeGroup
+		problem string
+	}{
+		"a count":                         {text: "3", want: NodeGroup{Count: 3}},
+		"a part of the size":              {text: "2xcpu=4", want: NodeGroup{Count: 2, Size: quantities("cpu", "4", "memory", "64Gi", "pods", "250")}},
+		"all of it, and another resource": {text: "1xcpu=4,memory=8Gi,pods=10,example.com/gpu=2", want: NodeGroup{Count: 1, Size: quantities("cpu", "4", "memory", "8Gi", "pods", "10", "example.com/gpu", "2")}},
+		"no count":                        {text: "cpu=4", problem: `"cpu=4" is not of the form 2xcpu=4,memory=8Gi`},
+		"a count below zero":              {text: "-1", problem: "is not of the form"},
+		"no size after all":               {text: "2x", problem: `"" is not of the form cpu=4`},
+		"no amount":                       {text: "2xcpu=many", problem: `"many" is no amount of cpu`},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := ParseNodeGroup(tc.text)
+			if tc.problem != "" {
+				if err == nil || !strings.Contains(err.Error(), tc.problem) {
+					t.Errorf("got error %v, want one that contains %q", err, tc.problem)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("the group (-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -8,9 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/flotilla-dev/flotilla/test/fleet/controlplane"
 	"github.com/flotilla-dev/flotilla/test/fleet/kubebin"
@@ -42,8 +44,16 @@ type Options struct {
 	Members int
 	// Nodes is the number of nodes of each member; 0 means DefaultNodes.
 	Nodes int
+	// NodeSize is what each of them offers; nil means DefaultNodeSize.
+	NodeSize corev1.ResourceList
+	// MemberNodes are the nodes of members, by name, that differ from that.
+	MemberNodes map[string]NodeGroup
+	// Apart is how many of the members, the last ones, run without being joined; see Fleet.Join.
+	Apart int
 	// Managers is how many managers run. With at least one, config/ is installed and the members are joined.
 	Managers int
+	// ManagerConfig is the file with the managers' configuration; empty means config/manager/config.yaml.
+	ManagerConfig string
 	// Topology of the host; empty means TopologySingle.
 	Topology string
 	// Progress gets one line per step; nil means none.
@@ -56,6 +66,13 @@ func (o Options) validate() error {
 		return errors.New("the folder of the fleet is missing")
 	case o.Members < 0 || o.Nodes < 0 || o.Managers < 0:
 		return errors.New("members, nodes and managers cannot be negative")
+	case o.Apart < 0 || o.Apart > o.Members:
+		return fmt.Errorf("%d of %d members cannot stay apart", o.Apart, o.Members)
+	}
+	for name := range o.MemberNodes {
+		if !slices.Contains(o.memberNames(), name) {
+			return fmt.Errorf("nodes are given for %q, which is none of the %d members", name, o.Members)
+		}
 	}
 	switch o.Topology {
 	case "", TopologySingle:
@@ -65,6 +82,26 @@ func (o Options) validate() error {
 	default:
 		return fmt.Errorf("topology %q is none of %s, %s, %s", o.Topology, TopologySingle, TopologyStacked, TopologyExternal)
 	}
+}
+
+// memberNames are the names of all members.
+func (o Options) memberNames() []string {
+	names := make([]string, 0, o.Members)
+	for i := range o.Members {
+		names = append(names, fmt.Sprintf("member%d", i+1))
+	}
+	return names
+}
+
+// nodes are those of a member.
+func (o Options) nodes(member string) NodeGroup {
+	if group, ok := o.MemberNodes[member]; ok {
+		return group
+	}
+	if o.Nodes == 0 {
+		return NodeGroup{Count: DefaultNodes, Size: o.NodeSize}
+	}
+	return NodeGroup{Count: o.Nodes, Size: o.NodeSize}
 }
 
 // Up starts a fleet and returns when all of it works. After a failure nothing of it runs, and its logs stay.
@@ -105,8 +142,12 @@ func newLauncher(options Options) (*launcher, error) {
 	if err := options.validate(); err != nil {
 		return nil, err
 	}
-	if options.Nodes == 0 {
-		options.Nodes = DefaultNodes
+	if options.ManagerConfig != "" {
+		absolute, err := filepath.Abs(options.ManagerConfig)
+		if err != nil {
+			return nil, fmt.Errorf("finding the managers' configuration: %w", err)
+		}
+		options.ManagerConfig = absolute
 	}
 	folder, err := newFolder(options.Dir)
 	if err != nil {
@@ -227,7 +268,8 @@ func (l *launcher) plan(ctx context.Context) error {
 			Indexed:      i == 0,
 		}
 		if i > 0 {
-			plan.Name, plan.Nodes = fmt.Sprintf("member%d", i), l.options.Nodes
+			plan.Name = l.options.memberNames()[i-1]
+			plan.Nodes = l.options.nodes(plan.Name).Count
 		}
 		plan.Dir = l.folder.path(filepath.Join(clustersDir, plan.Name))
 		cluster, err := plan.Write()
