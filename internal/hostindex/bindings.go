@@ -22,6 +22,12 @@ const (
 	ByKind Index = "bindingByKind"
 	// ByPolicy finds the bindings that a policy governs; the value is PolicyValue's.
 	ByPolicy Index = "bindingByPolicy"
+	// ByAffinityGroup finds the bindings that stay together with others of their namespace; the value is
+	// GroupValue's of spec.workloadAffinityGroups.affinityGroup.
+	ByAffinityGroup Index = "bindingByAffinityGroup"
+	// ByAntiAffinityGroup finds the bindings that stay apart from others of their namespace; the value is
+	// GroupValue's of spec.workloadAffinityGroups.antiAffinityGroup.
+	ByAntiAffinityGroup Index = "bindingByAntiAffinityGroup"
 )
 
 // KindValue is the value of ByKind for a kind.
@@ -32,11 +38,16 @@ func KindValue(gvk schema.GroupVersionKind) string {
 // PolicyValue is the value of ByPolicy for a policy; namespace is empty for a ClusterPropagationPolicy.
 func PolicyValue(namespace, name string) string { return namespace + "/" + name }
 
+// GroupValue is the value of ByAffinityGroup and ByAntiAffinityGroup for a group such as "app=shop" in a namespace;
+// namespace is empty for the groups of cluster-scoped templates.
+func GroupValue(namespace, group string) string { return namespace + "/" + group }
+
 // Register adds the indexes to a cache. Call it once, before the cache starts.
 func Register(ctx context.Context, indexer client.FieldIndexer) error {
 	for _, twin := range []client.Object{&v1alpha1.ResourceBinding{}, &v1alpha1.ClusterResourceBinding{}} {
 		for index, values := range map[Index]func(v1alpha1.Binding) []string{
 			ByCluster: clusterValues, ByKind: kindValues, ByPolicy: policyValues,
+			ByAffinityGroup: affinityValues, ByAntiAffinityGroup: antiAffinityValues,
 		} {
 			if err := indexer.IndexField(ctx, twin, string(index), Extract(values)); err != nil {
 				return fmt.Errorf("indexing %T by %s: %w", twin, index, err)
@@ -78,6 +89,22 @@ func policyValues(b v1alpha1.Binding) []string {
 		return nil
 	}
 	return []string{PolicyValue(policy.Namespace, policy.Name)}
+}
+
+func affinityValues(b v1alpha1.Binding) []string {
+	groups := b.BindingSpec().WorkloadAffinityGroups
+	if groups == nil || groups.AffinityGroup == "" {
+		return nil
+	}
+	return []string{GroupValue(b.GetNamespace(), groups.AffinityGroup)}
+}
+
+func antiAffinityValues(b v1alpha1.Binding) []string {
+	groups := b.BindingSpec().WorkloadAffinityGroups
+	if groups == nil || groups.AntiAffinityGroup == "" {
+		return nil
+	}
+	return []string{GroupValue(b.GetNamespace(), groups.AntiAffinityGroup)}
 }
 
 // Bindings lists the bindings of both twins that an index finds. They are the cache's own: copy before
