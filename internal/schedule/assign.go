@@ -1,125 +1,212 @@
 package schedule
 
 import (
-	"fmt"
+	"slices"
 
-	"k8s.io/utils/ptr"
-
-	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/division"
 )
 
-// share is one selected cluster and its claim to replicas.
-type share struct {
-	cluster string
-	weight  int64
-}
-
-func anyWeight(shares []share) bool {
-	for _, s := range shares {
-		if s.weight > 0 {
-			return true
+// assign gives the selected sites their shares of the replicas, tier by tier. What the last decision gave stays
+// where it is as far as it can: more replicas go where there is room, fewer leave the last tier first. fresh
+// forgets what was; returning takes replicas back from later tiers into earlier ones.
+func (e *engine) assign(fresh, returning bool) {
+	if !e.placement.strategy.divides() {
+		return // whoever is selected gets the template as it is
+	}
+	tiers := make([][]*site, len(e.group.tiers))
+	for t := range tiers {
+		tiers[t] = ofTier(e.sites, t)
+	}
+	totals := e.totals(tiers, fresh, returning)
+	for t, sites := range tiers {
+		if fresh {
+			e.divideFresh(sites, totals[t])
+		} else {
+			e.divideSteady(sites, totals[t])
 		}
 	}
-	return false
 }
 
-// weigher gives clusters their weights.
-type weigher struct {
-	entries []weightEntry // nil: all clusters weigh the same
-}
+// kept is what a site keeps of what it had, within its bounds.
+func (s *site) kept() int32 { return min(max(s.was, s.floor), s.ceiling) }
 
-type weightEntry struct {
-	affinity affinity
-	weight   int64
-}
-
-// newWeigher makes the weights of a placement ready. Weights count where there are replicas to divide; where
-// there are none, every cluster that fits gets the template.
-func newWeigher(binding *v1alpha1.BindingSpec, placement *v1alpha1.Placement) (*weigher, error) {
-	if binding.Replicas == nil || !divided(placement) || placement.ReplicaScheduling.WeightPreference == nil {
-		return &weigher{}, nil
-	}
-	list := placement.ReplicaScheduling.WeightPreference.StaticWeightList
-	entries := make([]weightEntry, len(list))
-	for i := range list {
-		path := fmt.Sprintf("placement.replicaScheduling.weightPreference.staticWeightList[%d].targetCluster", i)
-		compiled, err := compileAffinity(&list[i].TargetCluster, path)
-		if err != nil {
-			return nil, err
+// totals says how many replicas each tier gets.
+func (e *engine) totals(tiers [][]*site, fresh, returning bool) []int32 {
+	totals := make([]int32, len(tiers))
+	left := int64(e.replicas)
+	if fresh || returning {
+		reserved := int64(0) // what later tiers must have at least
+		for _, sites := range tiers {
+			reserved += sum(sites, func(s *site) int32 { return s.floor })
 		}
-		entries[i] = weightEntry{affinity: compiled, weight: list[i].Weight}
+		for t, sites := range tiers {
+			floors := sum(sites, func(s *site) int32 { return s.floor })
+			reserved -= floors
+			most := min(left-min(reserved, left), sum(sites, func(s *site) int32 { return s.ceiling }))
+			totals[t] = int32(max(most, min(floors, left)))
+			left -= int64(totals[t])
+		}
+		return totals
 	}
-	return &weigher{entries: entries}, nil
+	for t, sites := range tiers {
+		kept := sum(sites, (*site).kept)
+		totals[t] = int32(min(kept, endless))
+		left -= kept
+	}
+	for t := 0; left > 0 && t < len(tiers); t++ {
+		more := min(left, sum(tiers[t], func(s *site) int32 { return s.ceiling - s.kept() }))
+		totals[t] += int32(more)
+		left -= more
+	}
+	// First down to what must be, then below it: fewer replicas than minimums.
+	for _, least := range []func(*site) int32{func(s *site) int32 { return s.floor }, func(*site) int32 { return 0 }} {
+		for t := len(tiers) - 1; left < 0 && t >= 0; t-- {
+			fewer := min(-left, int64(totals[t])-min(sum(tiers[t], least), int64(totals[t])))
+			totals[t] -= int32(fewer)
+			left += fewer
+		}
+	}
+	return totals
 }
 
-// weigh gives the fitting clusters their weights; one that no entry selects weighs 0.
-func (w *weigher) weigh(clusters []*v1alpha1.Cluster, fitting []int) []share {
-	shares := make([]share, len(fitting))
-	for i, index := range fitting {
-		shares[i] = share{cluster: clusters[index].Name, weight: w.weight(clusters[index])}
+func sum(sites []*site, of func(*site) int32) (total int64) {
+	for _, s := range sites {
+		total += int64(of(s))
 	}
-	return shares
+	return total
 }
 
-func (w *weigher) weight(cluster *v1alpha1.Cluster) int64 {
-	if w.entries == nil {
+// divideFresh divides as if nothing were there.
+func (e *engine) divideFresh(sites []*site, total int32) {
+	if e.placement.strategy == packed {
+		sites = shortest(sites, int64(total), roomier, func(s *site) int32 { return s.ceiling })
+	}
+	e.divide(sites, total, func(s *site) division.Candidate {
+		return division.Candidate{Weight: e.freshWeight(s), Min: s.floor, Max: s.ceiling}
+	})
+}
+
+// freshWeight is a site's claim: its weight, or all that it could take, what it has included.
+func (e *engine) freshWeight(s *site) int64 {
+	if e.placement.strategy == byWeight {
+		return s.weight
+	}
+	return int64(s.ceiling)
+}
+
+// divideSteady keeps what is there and divides the difference.
+func (e *engine) divideSteady(sites []*site, total int32) {
+	kept := sum(sites, (*site).kept)
+	switch difference := int64(total) - kept; {
+	case difference == 0:
+		for _, s := range sites {
+			s.share = s.kept()
+		}
+	case difference > 0:
+		e.grow(sites, total, int32(difference))
+	default:
+		e.shrink(sites, total)
+	}
+}
+
+// grow adds replicas. By weight they go to those who are furthest below their due; by room, in proportion to it;
+// packed, to clusters in use before others.
+func (e *engine) grow(sites []*site, total, more int32) {
+	if e.placement.strategy == byWeight {
+		e.divide(sites, total, func(s *site) division.Candidate {
+			return division.Candidate{Weight: s.weight, Min: s.kept(), Max: s.ceiling}
+		})
+		return
+	}
+	free := func(s *site) int32 { return s.ceiling - s.kept() }
+	takers := sites
+	if e.placement.strategy == packed {
+		takers = shortest(sites, int64(more), usedFirst, free)
+	}
+	e.divide(takers, more, func(s *site) division.Candidate {
+		return division.Candidate{Weight: int64(free(s)), Max: free(s)}
+	})
+	for _, s := range sites {
+		s.share += s.kept()
+	}
+}
+
+// shrink takes replicas away. By weight those lose who are furthest above their due; by room, everybody in
+// proportion; packed, the clusters with the fewest.
+func (e *engine) shrink(sites []*site, total int32) {
+	if e.placement.strategy == packed {
+		sites = shortest(sites, int64(total), fullest, (*site).kept)
+	}
+	e.divide(sites, total, func(s *site) division.Candidate {
+		weight := int64(s.kept())
+		if e.placement.strategy == byWeight {
+			weight = s.weight
+		}
+		return division.Candidate{Weight: weight, Min: s.floor, Max: s.kept()}
+	})
+}
+
+// divide divides a number among sites. One that can take nothing takes no part.
+func (e *engine) divide(sites []*site, total int32, candidate func(*site) division.Candidate) {
+	candidates := make([]division.Candidate, len(sites))
+	for i, s := range sites {
+		candidates[i] = candidate(s)
+		candidates[i].Name = s.cluster.Name
+		if candidates[i].Max == 0 {
+			candidates[i].Weight, candidates[i].Min = 0, 0
+		}
+	}
+	for i, share := range division.Divide(total, candidates, string(e.in.Binding.Resource.UID)) {
+		sites[i].share = share
+	}
+}
+
+// shortest is the fewest sites that hold total together: the first ones in an order, and those that must have
+// something in any case.
+func shortest(sites []*site, total int64, order func(a, b *site) int, holds func(*site) int32) []*site {
+	sites = slices.Clone(sites)
+	slices.SortFunc(sites, func(a, b *site) int {
+		if (a.floor > 0) != (b.floor > 0) {
+			if a.floor > 0 {
+				return -1
+			}
+			return 1
+		}
+		return order(a, b)
+	})
+	for i, s := range sites {
+		if total <= 0 && s.floor == 0 {
+			return sites[:i]
+		}
+		total -= int64(holds(s))
+	}
+	return sites
+}
+
+// usedFirst orders sites with replicas before others, and then by what they can take more.
+func usedFirst(a, b *site) int {
+	if (a.was > 0) != (b.was > 0) {
+		if a.was > 0 {
+			return -1
+		}
 		return 1
 	}
-	var largest int64
-	for i := range w.entries {
-		if entry := &w.entries[i]; entry.weight > largest && entry.affinity.matches(cluster) {
-			largest = entry.weight
+	if x, y := a.ceiling-a.kept(), b.ceiling-b.kept(); x != y {
+		if x > y {
+			return -1
 		}
+		return 1
 	}
-	return largest
+	return roomier(a, b)
 }
 
-// assign gives the selected clusters their replicas: none for a kind without replicas, all of them when they
-// are duplicated, a share when they are divided. A cluster whose share is 0 is left out, unless the template
-// itself asks for 0: then every cluster with a weight keeps its object, so that scaling to 0 and back neither
-// deletes nor creates anything. The shares must be sorted by name; so is the result.
-func assign(binding *v1alpha1.BindingSpec, shares []share, divide bool) []v1alpha1.TargetCluster {
-	targets := make([]v1alpha1.TargetCluster, 0, len(shares))
-	if binding.Replicas == nil || !divide {
-		for _, s := range shares {
-			targets = append(targets, target(s.cluster, binding.Replicas))
+// fullest orders sites by what they have.
+func fullest(a, b *site) int {
+	if a.was != b.was {
+		if a.was > b.was {
+			return -1
 		}
-		return targets
+		return 1
 	}
-	candidates := make([]division.Candidate, len(shares))
-	for i, s := range shares {
-		candidates[i] = division.Candidate{Name: s.cluster, Weight: s.weight}
-	}
-	replicas := *binding.Replicas
-	for i, n := range division.Divide(replicas, candidates, string(binding.Resource.UID)) {
-		if n > 0 || replicas == 0 && shares[i].weight > 0 {
-			targets = append(targets, target(shares[i].cluster, &n))
-		}
-	}
-	return targets
-}
-
-func target(cluster string, replicas *int32) v1alpha1.TargetCluster {
-	if replicas == nil {
-		return v1alpha1.TargetCluster{Name: cluster}
-	}
-	return v1alpha1.TargetCluster{Name: cluster, Replicas: ptr.To(*replicas)}
-}
-
-// withWeights completes the verdicts on the fitting clusters with what the division made of them.
-func withWeights(verdicts []Verdict, fitting []int, shares []share, targets []v1alpha1.TargetCluster) []Verdict {
-	selected := make(map[string]bool, len(targets))
-	for _, t := range targets {
-		selected[t.Name] = true
-	}
-	for i, index := range fitting {
-		switch v := &verdicts[index]; {
-		case shares[i].weight <= 0:
-			v.Reason, v.Message = VerdictNoWeight, "is not in the staticWeightList"
-		case !selected[v.Cluster]:
-			v.Reason, v.Message = VerdictNoShare, "has a share of 0 replicas"
-		}
-	}
-	return verdicts
+	return roomier(a, b)
 }

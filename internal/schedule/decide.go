@@ -1,14 +1,21 @@
 package schedule
 
 import (
-	"fmt"
-	"slices"
-	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/ptr"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+)
+
+const (
+	// defaultStabilization is the API's default of failback.stabilizationSeconds.
+	defaultStabilization = 300
+	// failbackLook is how often preferred clusters are looked at while a template is not in them: that they could
+	// take it is told by no single event.
+	failbackLook = 30 * time.Second
 )
 
 // Input is what a decision depends on. Nothing of it is changed.
@@ -75,122 +82,262 @@ type Decision struct {
 	RetryAfter time.Duration
 }
 
-// Scheduled says whether the placement's rules hold.
+// Scheduled says whether the placement's rules hold and every replica is placed.
 func (d Decision) Scheduled() bool { return d.Reason == v1alpha1.ReasonScheduled }
-
-// Verdict is what became of one cluster.
-type Verdict struct {
-	// Cluster is the cluster's name.
-	Cluster string
-	// Reason is one of the Verdict constants.
-	Reason string
-	// Message completes the sentence "The cluster ...".
-	Message string
-}
-
-// Fits says whether the cluster passed every check.
-func (v Verdict) Fits() bool {
-	return v.Reason == VerdictSelected || v.Reason == VerdictNoWeight || v.Reason == VerdictNoShare
-}
 
 // Decide decides where a template goes. A binding without a placement is treated like an empty placement:
 // every cluster, with all replicas in each.
 func Decide(in Input) Decision {
-	clusters := slices.Clone(in.Clusters)
-	slices.SortFunc(clusters, func(a, b *v1alpha1.Cluster) int { return strings.Compare(a.Name, b.Name) })
-	placement := ptr.Deref(in.Binding.Placement, v1alpha1.Placement{})
-
-	if field := unsupported(&placement); field != "" {
-		return keep(in, clusters, v1alpha1.ReasonNotSupported, field+" has no effect in this version, and no decision can be made without it")
-	}
-	chain, err := newChain(in.Binding, &placement)
+	e := newEngine(&in)
+	compiled, err := compile(in.Binding, ptr.To(ptr.Deref(in.Binding.Placement, v1alpha1.Placement{})))
 	if err != nil {
-		return keep(in, clusters, v1alpha1.ReasonInvalidPlacement, err.Error())
+		return e.keep(v1alpha1.ReasonInvalidPlacement, err.Error())
 	}
-	weigher, err := newWeigher(in.Binding, &placement)
-	if err != nil {
-		return keep(in, clusters, v1alpha1.ReasonInvalidPlacement, err.Error())
-	}
-	verdicts, fitting := chain.filter(clusters)
-	if len(fitting) == 0 {
-		return keep(in, clusters, v1alpha1.ReasonNoClusterFit, explainNoFit(verdicts)).explained(verdicts)
-	}
-	shares := weigher.weigh(clusters, fitting)
-	if !anyWeight(shares) {
-		message := fmt.Sprintf("none of the %s that fit is in the staticWeightList", count(len(fitting), "cluster"))
-		return keep(in, clusters, v1alpha1.ReasonNoWeightMatches, message).explained(withWeights(verdicts, fitting, shares, nil))
-	}
-	targets := assign(in.Binding, shares, divided(&placement))
-	return Decision{
-		Clusters: targets,
-		Reason:   v1alpha1.ReasonScheduled,
-		Message:  "placed in " + count(len(targets), "cluster"),
-		Verdicts: withWeights(verdicts, fitting, shares, targets),
-	}
+	e.use(compiled)
+	return e.decide()
 }
 
-func (d Decision) explained(verdicts []Verdict) Decision {
-	d.Verdicts = verdicts
-	return d
+// engine is one run of Decide.
+type engine struct {
+	in        *Input
+	placement *placement
+	replicas  int32
+	sites     []site
+	evicting  map[string]*v1alpha1.GracefulEvictionTask
+	limits    map[string]int32
+	// group is the one that was tried last; the sites tell of it. filtered says that nothing but the filters has
+	// been asked yet.
+	group    *group
+	filtered bool
+
+	requirements string
+	kind         schema.GroupVersionKind
+	groupVersion string
+	unservedText string
 }
 
-// unsupported names the first field that is set, has no effect in this version, and without which a decision
-// would do something else than the user asked for. Fields that only refine a decision (spreadConstraints,
-// workloadAffinity) are left out of it, and the policy's condition FieldsHonored says so.
-func unsupported(p *v1alpha1.Placement) string {
-	if len(p.ClusterAffinities) > 0 {
-		return "placement.clusterAffinities"
-	}
-	if !divided(p) {
-		return ""
-	}
-	switch division := p.ReplicaScheduling; {
-	case division.ReplicaDivisionPreference == v1alpha1.Aggregated:
-		return "placement.replicaScheduling.replicaDivisionPreference Aggregated"
-	case division.WeightPreference != nil && division.WeightPreference.DynamicWeight != "":
-		return "placement.replicaScheduling.weightPreference.dynamicWeight"
-	default:
-		return ""
-	}
-}
-
-// divided says whether replicas are divided. Without replicaScheduling they are duplicated; with it, the
-// default of the schema is Divided.
-func divided(p *v1alpha1.Placement) bool {
-	return p.ReplicaScheduling != nil && p.ReplicaScheduling.ReplicaSchedulingType != v1alpha1.Duplicated
-}
-
-// keep stays with the old placement, because no new one can be found. A cluster that is gone or going is left
-// all the same: nothing can be kept there. Replicas still follow the template, so that scaling works while a
-// placement is wrong: divided ones in the proportion that they have, so that nothing moves.
-func keep(in Input, clusters []*v1alpha1.Cluster, reason, message string) Decision {
-	staying := make(map[string]bool, len(clusters))
-	for _, cluster := range clusters {
-		staying[cluster.Name] = cluster.DeletionTimestamp == nil
-	}
-	var shares []share
-	held := false
-	for _, old := range in.Binding.Clusters {
-		if staying[old.Name] {
-			replicas := int64(ptr.Deref(old.Replicas, 0))
-			held = held || replicas > 0
-			shares = append(shares, share{cluster: old.Name, weight: replicas})
+func newEngine(in *Input) *engine {
+	spec := in.Binding
+	e := &engine{in: in, replicas: ptr.Deref(spec.Replicas, 0), sites: newSites(in), kind: spec.Resource.GroupVersionKind()}
+	e.groupVersion, e.unservedText = e.kind.GroupVersion().String(), unservedText(e.kind)
+	if len(spec.GracefulEvictionTasks) > 0 {
+		e.evicting = make(map[string]*v1alpha1.GracefulEvictionTask, len(spec.GracefulEvictionTasks))
+		for i := range spec.GracefulEvictionTasks {
+			e.evicting[spec.GracefulEvictionTasks[i].FromCluster] = &spec.GracefulEvictionTasks[i]
 		}
 	}
-	if !held { // nobody has a replica to go by
-		for i := range shares {
-			shares[i].weight = 1
+	if len(spec.ReplicaLimits) > 0 {
+		e.limits = make(map[string]int32, len(spec.ReplicaLimits))
+		for _, limit := range spec.ReplicaLimits {
+			e.limits[limit.Cluster] = max(limit.MaxReplicas, 0)
 		}
 	}
-	slices.SortFunc(shares, func(a, b share) int { return strings.Compare(a.cluster, b.cluster) })
-	placement := ptr.Deref(in.Binding.Placement, v1alpha1.Placement{})
-	return Decision{Clusters: assign(in.Binding, shares, divided(&placement)), Reason: reason, Message: message}
+	return e
 }
 
-// count is "1 cluster", "2 clusters".
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
+func (e *engine) use(p *placement) {
+	e.placement = p
+	if p.strategy.usesRoom() {
+		e.requirements = hashOf(e.in.Binding.ReplicaRequirements)
 	}
-	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// attempt is what came of trying a group.
+type attempt struct {
+	fault   string // a reason of the condition Scheduled, when the group cannot be used at all
+	message string
+	placed  int64
+	pending int32
+}
+
+func (a attempt) complete() bool { return a.fault == "" && a.pending == 0 }
+
+// manner is how a group is tried.
+type manner struct{ fresh, returning bool }
+
+func (e *engine) decide() Decision {
+	groups := e.placement.groups
+	order := e.placement.order(e.in.Memory.Group)
+	e.filter(&groups[order[0]])
+	e.filtered = true
+	trigger := e.trigger()
+	how := manner{fresh: trigger == TriggerRequest || trigger == TriggerPlacement && e.placement.strategy == byWeight}
+	if trigger == TriggerRequest {
+		order = e.placement.order("")
+	}
+	chosen, result := e.first(order, how)
+	if result.fault != "" {
+		return e.keep(result.fault, result.message)
+	}
+	memory := Memory{
+		Placement: e.placement.hash, Requirements: e.requirements, Group: groups[chosen].name,
+		Request: e.in.Binding.RescheduleTriggeredAt,
+	}
+	retry := time.Duration(0)
+	if back, wait, since := e.failback(chosen, how); back != nil {
+		chosen, result, trigger = back.group, back.result, TriggerFailback
+		memory.Group = groups[chosen].name
+	} else {
+		retry, memory.PreferredSince = wait, since
+	}
+	return e.settle(trigger, result, memory, retry)
+}
+
+// first tries groups in order, and leaves the sites as the first one that holds everything wants them; or, when none
+// does, the one that holds most.
+func (e *engine) first(order []int, how manner) (int, attempt) {
+	best, bestResult := -1, attempt{}
+	for _, i := range order {
+		result := e.try(i, how)
+		if result.complete() {
+			return i, result
+		}
+		better := best < 0 || bestResult.fault != "" && result.fault == "" ||
+			bestResult.fault == "" && result.fault == "" && result.placed > bestResult.placed
+		if better {
+			best, bestResult = i, result
+		}
+	}
+	if best != order[len(order)-1] {
+		bestResult = e.try(best, how)
+	}
+	return best, bestResult
+}
+
+// try works out what a group would do.
+func (e *engine) try(index int, how manner) attempt {
+	if g := &e.placement.groups[index]; !e.filtered || e.group != g {
+		e.filter(g)
+	}
+	e.filtered = false
+	candidates, fault, message := e.candidates()
+	if fault != "" {
+		return attempt{fault: fault, message: message}
+	}
+	if len(candidates) > 0 {
+		if message := e.choose(candidates); message != "" {
+			return attempt{fault: v1alpha1.ReasonSpreadNotMet, message: message}
+		}
+	}
+	e.assign(how.fresh, how.returning)
+	return e.count()
+}
+
+// candidates are the sites that fit and can take something.
+func (e *engine) candidates() (candidates []*site, fault, message string) {
+	fitting, weightless := 0, 0
+	for i := range e.sites {
+		s := &e.sites[i]
+		if !s.fits {
+			continue
+		}
+		fitting++
+		switch {
+		case e.placement.strategy == byWeight && s.weight <= 0 && s.floor == 0:
+			weightless++
+			s.verdict.Reason, s.verdict.Message = VerdictNoWeight, "is not in the staticWeightList"
+		case e.full(s):
+			s.verdict.Reason, s.verdict.Message = e.fullness(s)
+		default:
+			candidates = append(candidates, s)
+		}
+	}
+	switch {
+	case fitting == 0:
+		return nil, v1alpha1.ReasonNoClusterFit, sumUp("fit", e.sites, whyNot)
+	case weightless == fitting:
+		return nil, v1alpha1.ReasonNoWeightMatches, "none of the " + count(fitting, "cluster") + " that fit is in the staticWeightList"
+	}
+	return candidates, "", ""
+}
+
+// full says whether a site can hold nothing at all.
+func (e *engine) full(s *site) bool {
+	switch {
+	case e.placement.strategy == oneSet:
+		return s.room == 0 && !s.target
+	case e.placement.strategy.divides():
+		return s.ceiling == 0 && e.replicas > 0
+	}
+	return false
+}
+
+// count adds up what a group holds.
+func (e *engine) count() attempt {
+	result := attempt{}
+	selected := 0
+	for i := range e.sites {
+		if e.sites[i].selected {
+			selected++
+			result.placed += int64(e.sites[i].share)
+		}
+	}
+	switch {
+	case e.placement.strategy.divides():
+		result.pending = int32(int64(e.replicas) - result.placed)
+	case selected == 0:
+		result.fault, result.message = v1alpha1.ReasonUnschedulable, sumUp("have room", e.sites, whyNot)
+	}
+	return result
+}
+
+// failedBack is a decision to return to clusters that are preferred.
+type failedBack struct {
+	group  int
+	result attempt
+}
+
+// failback looks whether clusters that are preferred to the chosen ones could take the template, and for how long
+// they could. It leaves the sites as they are wanted.
+func (e *engine) failback(chosen int, how manner) (back *failedBack, retry time.Duration, since *metav1.Time) {
+	window := e.placement.failback
+	if window == nil || how.fresh || len(e.in.Binding.Clusters) == 0 || !e.unpreferred(chosen) {
+		return nil, 0, nil
+	}
+	group, possible := e.preferable(chosen, how)
+	if !possible {
+		e.try(chosen, how)
+		return nil, failbackLook, nil
+	}
+	since = e.in.Memory.PreferredSince
+	if since == nil {
+		since = &metav1.Time{Time: e.in.Now.Truncate(time.Second)}
+	}
+	if wait := time.Duration(*window)*time.Second - e.in.Now.Sub(since.Time); wait > 0 {
+		e.try(chosen, how)
+		return nil, min(wait, failbackLook), since
+	}
+	how.returning = group == chosen
+	return &failedBack{group: group, result: e.try(group, how)}, 0, nil
+}
+
+// unpreferred says whether the sites, as they are chosen now, leave something to be wished for.
+func (e *engine) unpreferred(chosen int) bool {
+	return chosen > 0 || e.overflowing() > 0
+}
+
+// overflowing is how many replicas are in later tiers.
+func (e *engine) overflowing() (replicas int64) {
+	for i := range e.sites {
+		if e.sites[i].selected && e.sites[i].tier > 0 {
+			replicas += int64(e.sites[i].share)
+		}
+	}
+	return replicas
+}
+
+// preferable finds the first group that is preferred to the chosen one and holds everything, or the chosen one itself
+// when fewer replicas need to overflow.
+func (e *engine) preferable(chosen int, how manner) (group int, possible bool) {
+	before := e.overflowing()
+	for i := range chosen {
+		if e.try(i, how).complete() {
+			return i, true
+		}
+	}
+	if before == 0 {
+		return chosen, false
+	}
+	how.returning = true
+	return chosen, e.try(chosen, how).complete() && e.overflowing() < before
 }

@@ -244,9 +244,6 @@ func TestDecideKeepsTheOldPlacement(t *testing.T) {
 	noFit := func(message string, clusters ...v1alpha1.TargetCluster) outcome {
 		return outcome{clusters, v1alpha1.ReasonNoClusterFit, message}
 	}
-	notSupported := func(field string, clusters ...v1alpha1.TargetCluster) outcome {
-		return outcome{clusters, v1alpha1.ReasonNotSupported, field + " has no effect in this version, and no decision can be made without it"}
-	}
 	mismatch := "0/3 clusters fit: 3 did not match the affinity"
 	tell(t, map[string]story{
 		"when nothing fits":                {binding(2, typo, at("member1", 2)), three(), noFit(mismatch, at("member1", 2))},
@@ -273,30 +270,6 @@ func TestDecideKeepsTheOldPlacement(t *testing.T) {
 				"1 had an untolerated taint {k=v:NoSchedule}, 1 had not told which APIs it serves, 1 had the syncMode Pull, which is not supported yet"),
 		},
 		"without any cluster": {binding(1, nil, at("member1", 1)), nil, noFit("0/0 clusters fit: no cluster has joined")},
-		"with clusterAffinities": {
-			binding(2, &v1alpha1.Placement{ClusterAffinities: []v1alpha1.ClusterAffinityTerm{{AffinityName: "a"}}}, at("member1", 2)), three(),
-			notSupported("placement.clusterAffinities", at("member1", 2)),
-		},
-		"with Aggregated": {
-			binding(2, with(dividedBy(nil), func(p *v1alpha1.Placement) { p.ReplicaScheduling.ReplicaDivisionPreference = v1alpha1.Aggregated }), at("member1", 2)), three(),
-			notSupported("placement.replicaScheduling.replicaDivisionPreference Aggregated", at("member1", 2)),
-		},
-		"with a dynamic weight": {
-			binding(2, with(dividedBy(weights{"member1": 1}), func(p *v1alpha1.Placement) {
-				p.ReplicaScheduling.WeightPreference.DynamicWeight = v1alpha1.DynamicWeightByAvailableReplicas
-			}), at("member2", 2)), three(),
-			notSupported("placement.replicaScheduling.weightPreference.dynamicWeight", at("member2", 2)),
-		},
-	})
-}
-
-func TestDecideIgnoresFieldsThatOnlyRefine(t *testing.T) {
-	placement := &v1alpha1.Placement{
-		SpreadConstraints: []v1alpha1.SpreadConstraint{{SpreadByField: v1alpha1.SpreadByCluster, MaxGroups: ptr.To[int32](1)}},
-		WorkloadAffinity:  &v1alpha1.WorkloadAffinity{},
-	}
-	tell(t, map[string]story{
-		"spreadConstraints and workloadAffinity": {binding(1, placement), three()[:2], placed("placed in 2 clusters", at("member1", 1), at("member2", 1))},
 	})
 }
 
@@ -308,10 +281,10 @@ func TestDecideGivesAVerdictOnEveryCluster(t *testing.T) {
 		},
 	})
 	want := []Verdict{
-		{"a", VerdictNoShare, "has a share of 0 replicas"},
-		{"b", VerdictSelected, "gets the template"},
-		{"c", VerdictNoWeight, "is not in the staticWeightList"},
-		{"d", VerdictUntoleratedTaint, "had an untolerated taint {k:NoExecute}"},
+		{Cluster: "a", Reason: VerdictNoShare, Message: "has a share of 0 replicas", Hint: hints[VerdictNoShare], Weight: 1, Room: EndlessRoom},
+		{Cluster: "b", Reason: VerdictSelected, Message: "gets the template", Weight: 100, Room: EndlessRoom, Replicas: ptr.To[int32](2)},
+		{Cluster: "c", Reason: VerdictNoWeight, Message: "is not in the staticWeightList", Hint: hints[VerdictNoWeight], Room: EndlessRoom},
+		{Cluster: "d", Reason: VerdictUntoleratedTaint, Message: "had an untolerated taint {k:NoExecute}", Hint: hints[VerdictUntoleratedTaint], Room: EndlessRoom},
 	}
 	if diff := cmp.Diff(want, got.Verdicts); diff != "" {
 		t.Errorf("Verdicts (-want +got):\n%s", diff)

@@ -1,9 +1,7 @@
 package schedule
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -11,120 +9,107 @@ import (
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 )
 
-// Reasons of a Verdict.
-const (
-	// VerdictSelected: the cluster gets the template.
-	VerdictSelected = "Selected"
-	// VerdictNoWeight: the cluster fits, but no entry of the staticWeightList selects it.
-	VerdictNoWeight = "NoWeight"
-	// VerdictNoShare: the cluster fits, but its share of the replicas is 0.
-	VerdictNoShare = "NoShare"
-	// VerdictDeleting: the Cluster is being deleted.
-	VerdictDeleting = "Deleting"
-	// VerdictSyncModeNotSupported: the Cluster's syncMode has no effect in this version.
-	VerdictSyncModeNotSupported = "SyncModeNotSupported"
-	// VerdictAffinityMismatch: the cluster affinity does not select the cluster.
-	VerdictAffinityMismatch = "AffinityMismatch"
-	// VerdictUntoleratedTaint: the cluster has a taint that no toleration matches.
-	VerdictUntoleratedTaint = "UntoleratedTaint"
-	// VerdictAPINotEnabled: the cluster does not serve the template's kind.
-	VerdictAPINotEnabled = "APINotEnabled"
-)
-
-// selectedMessage completes the verdict on a cluster that passed every check.
-const selectedMessage = "gets the template"
-
-// check asks one question about a cluster. message completes "The cluster ..." when the answer is no, and is
-// empty when it is yes.
-type check struct {
-	reason string
-	ask    func(cluster *v1alpha1.Cluster, existing bool) (message string)
-}
-
-// chain is the checks that a cluster must pass, in order. A cluster's verdict is the first check that it fails.
-type chain struct {
-	checks   []check
-	existing map[string]bool // clusters that the binding names already
-}
-
-func newChain(binding *v1alpha1.BindingSpec, placement *v1alpha1.Placement) (*chain, error) {
-	affinity, err := compileAffinity(placement.ClusterAffinity, "placement.clusterAffinity")
-	if err != nil {
-		return nil, err
-	}
-	existing := make(map[string]bool, len(binding.Clusters))
-	for _, target := range binding.Clusters {
-		existing[target.Name] = true
-	}
-	return &chain{existing: existing, checks: []check{
-		{VerdictDeleting, notDeleting},
-		{VerdictSyncModeNotSupported, syncModeSupported},
-		{VerdictAffinityMismatch, func(c *v1alpha1.Cluster, _ bool) string {
-			if affinity.matches(c) {
-				return ""
-			}
-			return "did not match the affinity"
-		}},
-		{VerdictUntoleratedTaint, func(c *v1alpha1.Cluster, existing bool) string {
-			return taintsTolerated(c, existing, placement.ClusterTolerations)
-		}},
-		{VerdictAPINotEnabled, apiEnabled(binding.Resource.GroupVersionKind())},
-	}}, nil
-}
-
-// filter gives a verdict on every cluster, and the indexes of those that pass.
-func (c *chain) filter(clusters []*v1alpha1.Cluster) (verdicts []Verdict, fitting []int) {
-	verdicts = make([]Verdict, len(clusters))
-	fitting = make([]int, 0, len(clusters))
-	for i, cluster := range clusters {
-		verdicts[i] = c.judge(cluster)
-		if verdicts[i].Reason == VerdictSelected {
-			fitting = append(fitting, i)
+// filter decides which sites may hold the template in a group, and gives the others their verdict: the first
+// question that they fail.
+func (e *engine) filter(g *group) {
+	e.group = g
+	for i := range e.sites {
+		s := &e.sites[i]
+		s.selected, s.share = false, 0
+		reason, message := e.refusal(s, g)
+		s.fits = reason == ""
+		if s.fits {
+			reason, message = VerdictSelected, "gets the template"
+		}
+		s.verdict = Verdict{Cluster: s.cluster.Name, Reason: reason, Message: message, Room: EndlessRoom}
+		if s.fits {
+			e.measure(s, g)
 		}
 	}
-	return verdicts, fitting
 }
 
-func (c *chain) judge(cluster *v1alpha1.Cluster) Verdict {
-	existing := c.existing[cluster.Name]
-	for i := range c.checks {
-		if message := c.checks[i].ask(cluster, existing); message != "" {
-			return Verdict{Cluster: cluster.Name, Reason: c.checks[i].reason, Message: message}
+// refusal says why a site may not hold the template; the reason is empty when it may. What is there already is not
+// driven away by a taint, by a discovery that failed in part, or by a neighbour that came later.
+func (e *engine) refusal(s *site, g *group) (reason, message string) {
+	c := s.cluster
+	tier, matches := g.tierOf(c)
+	s.tier = tier
+	switch {
+	case c.DeletionTimestamp != nil:
+		return VerdictDeleting, "was being deleted"
+	case c.Spec.SyncMode == v1alpha1.Pull:
+		return VerdictSyncModeNotSupported, "had the syncMode Pull, which is not supported yet"
+	case !matches:
+		return VerdictAffinityMismatch, "did not match the affinity"
+	case e.evicting[c.Name] != nil:
+		return VerdictEvicting, "was to be left because of " + e.evicting[c.Name].Reason
+	}
+	if message := e.missingProperty(c); message != "" {
+		return VerdictSpreadProperty, message
+	}
+	if s.target {
+		return "", ""
+	}
+	if taint := untolerated(c, e.placement.tolerations); taint != nil {
+		return VerdictUntoleratedTaint, "had an untolerated taint {" + taintText(taint) + "}"
+	}
+	if message := e.unserved(c); message != "" {
+		return VerdictAPINotEnabled, message
+	}
+	return e.neighbourly(c.Name)
+}
+
+// measure says what a site that fits can take.
+func (e *engine) measure(s *site, g *group) {
+	s.verdict.Group, s.verdict.Tier = g.tiers[s.tier].name, s.tier
+	s.weight = e.placement.weight(s.cluster)
+	s.floor, s.ceiling = e.placement.bound(s.cluster)
+	s.room = endless
+	if e.placement.strategy.usesRoom() {
+		if room, bounded := e.in.Room[s.cluster.Name]; bounded {
+			s.room = max(room.Replicas, 0)
+			s.verdict.Room = s.room
+			s.ceiling = min(s.ceiling, addUp(s.was, s.room))
+		}
+		s.weight = int64(s.room)
+	}
+	if limit, limited := e.limits[s.cluster.Name]; limited {
+		s.ceiling = min(s.ceiling, limit)
+	}
+	s.floor = min(s.floor, s.ceiling)
+	s.verdict.Weight = s.weight
+}
+
+// addUp adds without running over.
+func addUp(a, b int32) int32 { return int32(min(int64(a)+int64(b), endless)) }
+
+// neighbourly says whether the other templates of the workload affinity groups want the template here.
+func (e *engine) neighbourly(cluster string) (reason, message string) {
+	for _, n := range e.in.Neighbours.Together {
+		if !slices.Contains(n.Clusters, cluster) {
+			return VerdictWorkloadAffinity, "did not have " + n.Name + ", which the template must be together with"
 		}
 	}
-	return Verdict{Cluster: cluster.Name, Reason: VerdictSelected, Message: selectedMessage}
+	for _, n := range e.in.Neighbours.Apart {
+		if slices.Contains(n.Clusters, cluster) {
+			return VerdictWorkloadAntiAffinity, "had " + n.Name + ", which the template must be apart from"
+		}
+	}
+	return "", ""
 }
 
-func notDeleting(c *v1alpha1.Cluster, _ bool) string {
-	if c.DeletionTimestamp == nil {
-		return ""
-	}
-	return "was being deleted"
-}
-
-func syncModeSupported(c *v1alpha1.Cluster, _ bool) string {
-	if c.Spec.SyncMode != v1alpha1.Pull {
-		return ""
-	}
-	return "had the syncMode Pull, which is not supported yet"
-}
-
-// taintsTolerated: a taint keeps new templates away. What is there already stays, even with NoExecute: leaving
-// a cluster because of a taint is the business of eviction.
-func taintsTolerated(c *v1alpha1.Cluster, existing bool, tolerations []corev1.Toleration) string {
-	if existing {
-		return ""
-	}
+// untolerated is the first taint that keeps a template away; nil when none does.
+func untolerated(c *v1alpha1.Cluster, tolerations []corev1.Toleration) *corev1.Taint {
 	for i := range c.Spec.Taints {
 		taint := &c.Spec.Taints[i]
 		if taint.Effect == corev1.TaintEffectPreferNoSchedule {
 			continue
 		}
 		if !slices.ContainsFunc(tolerations, func(t corev1.Toleration) bool { return tolerates(&t, taint) }) {
-			return "had an untolerated taint {" + taintText(taint) + "}"
+			return taint
 		}
 	}
-	return ""
+	return nil
 }
 
 // tolerates follows the rules of pod tolerations: an empty effect, and an empty key with Exists, match all; an
@@ -147,20 +132,20 @@ func taintText(taint *corev1.Taint) string {
 	return taint.Key + "=" + taint.Value + ":" + string(taint.Effect)
 }
 
-// apiEnabled: a cluster that holds the template already is not asked again, so that a discovery that failed in
-// part does not remove what runs.
-func apiEnabled(gvk schema.GroupVersionKind) func(*v1alpha1.Cluster, bool) string {
-	groupVersion := gvk.GroupVersion().String()
-	missing := fmt.Sprintf("did not serve %s %s", groupVersion, gvk.Kind)
-	return func(c *v1alpha1.Cluster, existing bool) string {
-		if existing || serves(c.Status.APIEnablements, groupVersion, gvk.Kind) {
-			return ""
-		}
-		if len(c.Status.APIEnablements) == 0 {
-			return "had not told which APIs it serves"
-		}
-		return missing
+// unserved says that a cluster does not serve the template's kind; empty when it does.
+func (e *engine) unserved(c *v1alpha1.Cluster) string {
+	switch {
+	case serves(c.Status.APIEnablements, e.groupVersion, e.kind.Kind):
+		return ""
+	case len(c.Status.APIEnablements) == 0:
+		return "had not told which APIs it serves"
+	default:
+		return e.unservedText
 	}
+}
+
+func unservedText(gvk schema.GroupVersionKind) string {
+	return "did not serve " + gvk.GroupVersion().String() + " " + gvk.Kind
 }
 
 func serves(enablements []v1alpha1.APIEnablement, groupVersion, kind string) bool {
@@ -171,42 +156,4 @@ func serves(enablements []v1alpha1.APIEnablement, groupVersion, kind string) boo
 		return slices.ContainsFunc(enablements[i].Resources, func(r v1alpha1.APIResource) bool { return r.Kind == kind })
 	}
 	return false
-}
-
-// maxCauses bounds how many different causes a message lists. Every cluster may have a taint of its own.
-const maxCauses = 8
-
-// explainNoFit sums the verdicts up in the way of the Kubernetes scheduler: "0/3 clusters fit: 2 did not match
-// the affinity, 1 had an untolerated taint {k=v:NoSchedule}". The most frequent cause comes first.
-func explainNoFit(verdicts []Verdict) string {
-	if len(verdicts) == 0 {
-		return "0/0 clusters fit: no cluster has joined"
-	}
-	counts := map[string]int{}
-	for _, v := range verdicts {
-		counts[v.Message]++
-	}
-	causes := make([]string, 0, len(counts))
-	for cause := range counts {
-		causes = append(causes, cause)
-	}
-	slices.SortFunc(causes, func(a, b string) int {
-		if counts[a] != counts[b] {
-			return counts[b] - counts[a]
-		}
-		return strings.Compare(a, b)
-	})
-	var text strings.Builder
-	fmt.Fprintf(&text, "0/%d clusters fit: ", len(verdicts))
-	for i, cause := range causes {
-		if i == maxCauses {
-			fmt.Fprintf(&text, ", and %d more causes", len(causes)-maxCauses)
-			break
-		}
-		if i > 0 {
-			text.WriteString(", ")
-		}
-		fmt.Fprintf(&text, "%d %s", counts[cause], cause)
-	}
-	return text.String()
 }

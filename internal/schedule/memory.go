@@ -17,6 +17,8 @@ type Memory struct {
 	Requirements string `json:"requirements,omitempty"`
 	// Group is the affinity group.
 	Group string `json:"group,omitempty"`
+	// Pending is how many replicas found no room.
+	Pending int32 `json:"pending,omitempty"`
 	// Request is the spec.rescheduleTriggeredAt that was obeyed.
 	Request *metav1.Time `json:"request,omitempty"`
 	// PreferredSince is since when clusters that the placement prefers could take the template.
