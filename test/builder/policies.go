@@ -30,6 +30,30 @@ func Clusters(names ...string) PolicyOption {
 	}
 }
 
+// Placing changes the placement.
+func Placing(change func(*v1alpha1.Placement)) PolicyOption {
+	return func(s *v1alpha1.PropagationSpec) { change(&s.Placement) }
+}
+
+// ByRoom divides replicas by how many more each cluster has room for.
+func ByRoom() PolicyOption {
+	return Dividing(v1alpha1.ReplicaScheduling{
+		ReplicaDivisionPreference: v1alpha1.Weighted,
+		WeightPreference:          &v1alpha1.ClusterPreferences{DynamicWeight: v1alpha1.DynamicWeightByAvailableReplicas},
+	})
+}
+
+// Aggregating divides replicas over as few clusters as have room.
+func Aggregating() PolicyOption {
+	return Dividing(v1alpha1.ReplicaScheduling{ReplicaDivisionPreference: v1alpha1.Aggregated})
+}
+
+// Dividing divides replicas.
+func Dividing(how v1alpha1.ReplicaScheduling) PolicyOption {
+	how.ReplicaSchedulingType = v1alpha1.Divided
+	return Placing(func(p *v1alpha1.Placement) { p.ReplicaScheduling = &how })
+}
+
 // Weights divides replicas by static weights, in the order of the clusters' names given.
 func Weights(weights map[string]int64) PolicyOption {
 	return func(s *v1alpha1.PropagationSpec) {

@@ -4,6 +4,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
@@ -32,6 +33,28 @@ func Image(image string) DeploymentOption {
 // Label adds a label to the Deployment.
 func Label(key, value string) DeploymentOption {
 	return func(d *appsv1.Deployment) { d.Labels[key] = value }
+}
+
+// Resources are amounts of resources, given as pairs of names and amounts.
+func Resources(pairs ...string) corev1.ResourceList {
+	list := corev1.ResourceList{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		list[corev1.ResourceName(pairs[i])] = resource.MustParse(pairs[i+1])
+	}
+	return list
+}
+
+// Requests makes each replica ask for resources, given as pairs of names and amounts.
+func Requests(pairs ...string) DeploymentOption {
+	list := Resources(pairs...)
+	return func(d *appsv1.Deployment) {
+		d.Spec.Template.Spec.Containers[0].Resources = corev1.ResourceRequirements{Requests: list, Limits: list}
+	}
+}
+
+// Paused makes a Deployment that asks for replicas and never starts a pod.
+func Paused() DeploymentOption {
+	return func(d *appsv1.Deployment) { d.Spec.Paused = true }
 }
 
 // Deployment has one replica of one container.

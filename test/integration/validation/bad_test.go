@@ -81,7 +81,53 @@ func TestBadInputIsRefusedWithAMessageThatNamesTheField(t *testing.T) {
 		},
 		"weights without Divided": {
 			fullPolicy, "replicaSchedulingType: Divided", "replicaSchedulingType: Duplicated",
-			"spec.placement.replicaScheduling: Invalid value: replicaDivisionPreference and weightPreference need replicaSchedulingType: Divided",
+			"spec.placement.replicaScheduling: Invalid value: replicaDivisionPreference, weightPreference and replicaBounds need replicaSchedulingType: Divided",
+		},
+		"bounds without Divided": {
+			smallPolicy, "kind: Deployment}", "kind: Deployment}\n  placement: {replicaScheduling: {replicaSchedulingType: Duplicated, replicaBounds: [{targetCluster: {}, minReplicas: 1}]}}",
+			"replicaDivisionPreference, weightPreference and replicaBounds need replicaSchedulingType: Divided",
+		},
+		"a bound that bounds nothing": {
+			fullPolicy, ", minReplicas: 1, maxReplicas: 5", "",
+			"replicaBounds[0]: Invalid value: set minReplicas, maxReplicas or both",
+		},
+		"a maximum of replicas below the minimum": {
+			fullPolicy, "maxReplicas: 5", "maxReplicas: 0",
+			"replicaBounds[0]: Invalid value: maxReplicas must not be smaller than minReplicas",
+		},
+		"a negative minimum of replicas": {
+			fullPolicy, "minReplicas: 1", "minReplicas: -1", "replicaBounds[0].minReplicas in body should be greater than or equal to 0",
+		},
+		"a maximum of replicas that no number holds": {
+			fullPolicy, "maxReplicas: 5", "maxReplicas: 2147483648", "replicaBounds[0].maxReplicas",
+		},
+		"no bounds at all": {
+			smallPolicy, "kind: Deployment}", "kind: Deployment}\n  placement: {replicaScheduling: {replicaBounds: []}}",
+			"replicaBounds in body should have at least 1 items",
+		},
+		"a bound for no cluster in particular": {
+			fullPolicy, "{targetCluster: {clusterNames: [member1]}, minReplicas", "{minReplicas",
+			"replicaBounds[0].targetCluster: Required value",
+		},
+		"a return before it was possible": {
+			fullPolicy, "stabilizationSeconds: 60", "stabilizationSeconds: -1",
+			"failback.stabilizationSeconds in body should be greater than or equal to 0",
+		},
+		"a return after more than a week": {
+			fullPolicy, "stabilizationSeconds: 60", "stabilizationSeconds: 604801",
+			"failback.stabilizationSeconds in body should be less than or equal to 604800",
+		},
+		"workloads neither together nor apart": {
+			smallPolicy, "kind: Deployment}", "kind: Deployment}\n  placement: {workloadAffinity: {}}",
+			"spec.placement.workloadAffinity: Invalid value: set affinity, antiAffinity or both",
+		},
+		"workloads together and apart": {
+			fullPolicy, "example.com/together", "example.com/apart",
+			"affinity and antiAffinity must not have the same groupByLabelKey: nothing can be together and apart",
+		},
+		"an unknown source of room": {
+			fullCluster, "syncMode: Push", "syncMode: Push\n  capacity: guess",
+			`spec.capacity: Unsupported value: "guess": supported values: "nodes", "summary", "none"`,
 		},
 		"an unknown scheduling type": {
 			fullPolicy, "replicaSchedulingType: Divided", "replicaSchedulingType: Copied",

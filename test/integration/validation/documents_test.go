@@ -31,6 +31,10 @@ spec:
         staticWeightList:
         - {targetCluster: {clusterNames: [member1]}, weight: 2}
         - {targetCluster: {clusterNames: [member2]}, weight: 1}
+      replicaBounds:
+      - {targetCluster: {clusterNames: [member1]}, minReplicas: 1, maxReplicas: 5}
+      - {targetCluster: {labelSelector: {matchLabels: {tier: gold}}}, maxReplicas: 0}
+    failback: {stabilizationSeconds: 60}
     workloadAffinity:
       affinity: {groupByLabelKey: example.com/together}
       antiAffinity: {groupByLabelKey: example.com/apart}
