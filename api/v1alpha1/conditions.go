@@ -3,7 +3,7 @@ package v1alpha1
 // Condition types. Each is written by exactly one controller.
 const (
 	// ConditionReady on a Cluster: the member answers and its credentials work (cluster controller).
-	// On a policy: the kinds that it selects are watched (propagation).
+	// On a policy: the kinds that it selects are watched and the PriorityClass that it names exists (propagation).
 	ConditionReady = "Ready"
 	// ConditionAPIsComplete on a Cluster: every API group of the member could be listed (cluster controller).
 	ConditionAPIsComplete = "APIsComplete"
@@ -88,6 +88,9 @@ const (
 	ReasonNamespaceMismatch = "NamespaceMismatch"
 	// ReasonInvalidSelector: a label selector cannot be parsed.
 	ReasonInvalidSelector = "InvalidSelector"
+	// ReasonPriorityClassNotFound: the host has no PriorityClass of the name in schedulePriority; the priority
+	// of the policy's templates is 0.
+	ReasonPriorityClassNotFound = "PriorityClassNotFound"
 )
 
 // Reasons of the condition Scheduled.

@@ -28,6 +28,7 @@ import (
 // +kubebuilder:rbac:groups=flotilla.dev,resources=propagationpolicies/status;clusterpropagationpolicies/status,verbs=patch
 // +kubebuilder:rbac:groups=flotilla.dev,resources=resourcebindings;clusterresourcebindings,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=flotilla.dev,resources=resourcebindings/status;clusterresourcebindings/status,verbs=patch
+// +kubebuilder:rbac:groups=scheduling.k8s.io,resources=priorityclasses,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 const (
@@ -123,6 +124,9 @@ func (r *Reconciler) propagate(ctx context.Context, req Request, template *unstr
 		return err
 	}
 	f := facts{request: req, template: template, policies: policies, current: binding}
+	if f.classes, err = classesOf(ctx, r.client, policies); err != nil {
+		return err
+	}
 	f.replicas, f.requirements = r.interpreter.Replicas(template)
 	want := desiredSpec(f)
 	if want == nil {

@@ -21,6 +21,7 @@ type facts struct {
 	current      v1alpha1.Binding              // nil: there is none
 	replicas     *int32                        // from the interpreter
 	requirements *v1alpha1.ReplicaRequirements // from the interpreter
+	classes      map[string]int32              // the values of the PriorityClasses that policies name
 }
 
 // desiredSpec is what the template's binding should say, without the fields that others own. It is nil when
@@ -39,7 +40,7 @@ func desiredSpec(f facts) *v1alpha1.BindingSpec {
 	ref, policy := policymatch.Choose(template, f.policies, claim)
 	switch {
 	case policy != nil:
-		return f.complete(governed(policy.PropagationSpec(), ref))
+		return f.complete(f.governed(policy.PropagationSpec(), ref))
 	case current == nil || current.Resource.APIVersion != f.request.GVK.GroupVersion().String():
 		return nil
 	default:
@@ -60,7 +61,7 @@ func governedInAnotherVersion(t policymatch.Template, policies []v1alpha1.Policy
 }
 
 // governed is what a policy says.
-func governed(policy *v1alpha1.PropagationSpec, ref *v1alpha1.PolicyReference) v1alpha1.BindingSpec {
+func (f facts) governed(policy *v1alpha1.PropagationSpec, ref *v1alpha1.PolicyReference) v1alpha1.BindingSpec {
 	spec := v1alpha1.BindingSpec{
 		Policy:                      ref,
 		Placement:                   &policy.Placement,
@@ -69,6 +70,7 @@ func governed(policy *v1alpha1.PropagationSpec, ref *v1alpha1.PolicyReference) v
 		Failover:                    policy.Failover,
 		ConflictResolution:          policy.ConflictResolution,
 		PreserveResourcesOnDeletion: policy.PreserveResourcesOnDeletion,
+		SchedulePriority:            schedulePriority(policy.SchedulePriority, f.classes),
 	}
 	if policy.Suspension != nil {
 		spec.Suspension = &v1alpha1.BindingSuspension{Suspension: *policy.Suspension}
@@ -90,6 +92,7 @@ func (f facts) complete(spec v1alpha1.BindingSpec) *v1alpha1.BindingSpec {
 		Namespace: f.request.Key.Namespace, Name: f.request.Key.Name, UID: f.template.GetUID(),
 	}
 	spec.Replicas, spec.ReplicaRequirements = f.replicas, f.requirements
+	spec.WorkloadAffinityGroups = affinityGroups(spec.Placement, f.template.GetLabels())
 	return &spec
 }
 

@@ -10,6 +10,9 @@
 // Field owner: flotilla-propagation. It also owns a binding's condition TemplateOnly, which is present only
 // when it is False: the template also exists, or runs, on the host. Templates themselves are never written.
 //
+// A binding's schedulePriority is the value of the host's PriorityClass that the policy names (0 when there is none, and
+// the policy says so), its workloadAffinityGroups are the values of the template's labels that the placement groups by.
+//
 // A template that no policy selects any more keeps its binding, placement and replicas; the binding then names
 // no policy until another one takes it.
 package propagation

@@ -62,7 +62,11 @@ func (k *policyKeeper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Re
 		return ctrl.Result{}, fmt.Errorf("counting the bindings of policy %s: %w", req.NamespacedName, err)
 	}
 	before := *policy.PropagationStatus()
-	want := desiredStatus(policy, k.kinds(ctx, policy), len(bindings), k.clock.Now())
+	classes, err := classesOf(ctx, k.client, []v1alpha1.Policy{policy})
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	want := desiredStatus(policy, surroundings{kinds: k.kinds(ctx, policy), classes: classes, bindings: len(bindings)}, k.clock.Now())
 	if equality.Semantic.DeepEqual(before, want) || stillStarting(before, want) {
 		return ctrl.Result{}, nil
 	}
@@ -75,6 +79,11 @@ func (k *policyKeeper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Re
 	}
 	k.tellTurns(policy, before.Conditions, want.Conditions)
 	return ctrl.Result{}, nil
+}
+
+// self is the request for a policy.
+func self(_ context.Context, policy v1alpha1.Policy) []ctrl.Request {
+	return []ctrl.Request{{NamespacedName: client.ObjectKeyFromObject(policy)}}
 }
 
 func newPolicy(namespace string) v1alpha1.Policy {

@@ -21,6 +21,13 @@ type kindFacts struct {
 	clusterScoped bool // known only once the watch has synced
 }
 
+// surroundings is what is known about a policy beside what it says itself.
+type surroundings struct {
+	kinds    map[schema.GroupVersionKind]kindFacts
+	classes  map[string]int32 // the values of the PriorityClasses that it names, as far as they exist
+	bindings int              // how many it governs
+}
+
 // verdict is the status of a condition, its reason and its message.
 type verdict struct {
 	status  metav1.ConditionStatus
@@ -29,7 +36,7 @@ type verdict struct {
 }
 
 // desiredStatus is what a policy's status should say.
-func desiredStatus(policy v1alpha1.Policy, kinds map[schema.GroupVersionKind]kindFacts, bindings int, now time.Time) v1alpha1.PropagationStatus {
+func desiredStatus(policy v1alpha1.Policy, around surroundings, now time.Time) v1alpha1.PropagationStatus {
 	before := policy.PropagationStatus().Conditions
 	condition := func(conditionType string, v verdict) metav1.Condition {
 		c := metav1.Condition{
@@ -43,22 +50,28 @@ func desiredStatus(policy v1alpha1.Policy, kinds map[schema.GroupVersionKind]kin
 	}
 	return v1alpha1.PropagationStatus{
 		ObservedGeneration: policy.GetGeneration(),
-		Bindings:           int32(bindings),
+		Bindings:           int32(around.bindings),
 		Conditions: []metav1.Condition{
-			condition(v1alpha1.ConditionReady, judge(policy, kinds)),
+			condition(v1alpha1.ConditionReady, judge(policy, around)),
 			condition(v1alpha1.ConditionFieldsHonored, honored(policy)),
 		},
 	}
 }
 
-// judge says whether a policy's kinds are watched. The first thing that is wrong counts: first what the user
+// judge says whether a policy's kinds are watched and its PriorityClass exists. The first thing that is wrong counts: first what the user
 // must change in the policy, then what must change around it, then what only needs time.
-func judge(policy v1alpha1.Policy, kinds map[schema.GroupVersionKind]kindFacts) verdict {
+func judge(policy v1alpha1.Policy, around surroundings) verdict {
 	for _, check := range checks {
 		for i, s := range policy.PropagationSpec().ResourceSelectors {
-			if reason, message := check.ask(policy, s, kinds[s.GroupVersionKind()]); reason != "" {
+			if reason, message := check.ask(policy, s, around.kinds[s.GroupVersionKind()]); reason != "" {
 				return verdict{check.status, reason, fmt.Sprintf("spec.resourceSelectors[%d]: %s", i, message)}
 			}
+		}
+	}
+	if class := classOf(policy); class != "" {
+		if _, exists := around.classes[class]; !exists {
+			return verdict{metav1.ConditionFalse, v1alpha1.ReasonPriorityClassNotFound, fmt.Sprintf("spec.schedulePriority.priorityClassName: "+
+				"the host has no PriorityClass %s, so that the priority is 0: create it, or name another one", class)}
 		}
 	}
 	return verdict{metav1.ConditionTrue, v1alpha1.ReasonWatching, "every selected kind is watched"}

@@ -71,7 +71,7 @@ func TestJudge(t *testing.T) {
 			if tc.selectors != nil {
 				policy.Spec.ResourceSelectors = tc.selectors
 			}
-			got := judge(policy, map[schema.GroupVersionKind]kindFacts{deployment: tc.facts})
+			got := judge(policy, surroundings{kinds: map[schema.GroupVersionKind]kindFacts{deployment: tc.facts}})
 			if diff := cmp.Diff(tc.want, got, cmp.AllowUnexported(verdict{})); diff != "" {
 				t.Errorf("judge() (-want +got):\n%s", diff)
 			}

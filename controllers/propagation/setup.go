@@ -5,6 +5,7 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -85,6 +86,7 @@ func setupTemplates(mgr ctrl.Manager, o Options) error {
 		kind(&v1alpha1.ResourceBinding{}, r.onBinding()),
 		kind(&v1alpha1.ClusterResourceBinding{}, r.onBinding()),
 		kind(&corev1.Namespace{}, r.onNamespace()),
+		kind(&schedulingv1.PriorityClass{}, onPriorityClass(mgr.GetClient(), policyPriority, r.governedBy)),
 	} {
 		if err := c.Watch(s); err != nil {
 			return err
@@ -126,6 +128,7 @@ func setupPolicies(mgr ctrl.Manager, o Options) error {
 		Watches(&v1alpha1.ClusterPropagationPolicy{}, &handler.EnqueueRequestForObject{}, specChanges).
 		Watches(&v1alpha1.ResourceBinding{}, k.onBinding()).
 		Watches(&v1alpha1.ClusterResourceBinding{}, k.onBinding()).
+		Watches(&schedulingv1.PriorityClass{}, onPriorityClass(mgr.GetClient(), userPriority, self)).
 		WatchesRawSource(source.Func(k.listen)).
 		Complete(k)
 }
