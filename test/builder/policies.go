@@ -35,6 +35,11 @@ func Placing(change func(*v1alpha1.Placement)) PolicyOption {
 	return func(s *v1alpha1.PropagationSpec) { change(&s.Placement) }
 }
 
+// ClustersLabelled are the clusters with these labels.
+func ClustersLabelled(labels map[string]string) *v1alpha1.ClusterAffinity {
+	return &v1alpha1.ClusterAffinity{LabelSelector: &metav1.LabelSelector{MatchLabels: labels}}
+}
+
 // ByRoom divides replicas by how many more each cluster has room for.
 func ByRoom() PolicyOption {
 	return Dividing(v1alpha1.ReplicaScheduling{

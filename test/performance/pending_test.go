@@ -1,0 +1,165 @@
+package performance
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/test/builder"
+	"github.com/flotilla-dev/flotilla/test/expect"
+	"github.com/flotilla-dev/flotilla/test/fleet/local"
+)
+
+// pendingBindings is how many wait in TestFiveThousandPendingBindings; the members have room for 7,500 pods.
+const pendingBindings = 5000
+
+// Many templates wait for a cluster, and then one label lets all of them be decided. They are paused Deployments: they
+// ask for replicas and start no pods, so that what is measured is decisions and writes.
+func TestFiveThousandPendingBindings(t *testing.T) {
+	fleet := bed.Fleet(t)
+	ns := expect.Namespace(t, fleet)
+	selected := map[string]string{"pool": ns}
+	expect.Create(t, fleet.Host, builder.Policy(ns, "all", builder.Selecting("apps/v1", "Deployment", ""), builder.ByRoom(),
+		builder.Placing(func(p *v1alpha1.Placement) { p.ClusterAffinity = builder.ClustersLabelled(selected) })))
+	begin := time.Now()
+	many(t, pendingBindings, func(ctx context.Context, i int) error {
+		return fleet.Host.Client().Create(ctx, builder.Deployment(ns, name(i), builder.Paused()))
+	})
+	t.Logf("%d Deployments created in %s", pendingBindings, since(begin))
+	counted(t, fleet, ns, "refused bindings", func(b *v1alpha1.ResourceBinding) bool {
+		return len(b.Status.Conditions) > 0 && len(b.Spec.Clusters) == 0
+	})
+	t.Logf("all of them wait for a cluster after %s", since(begin))
+	quiet(t, fleet, ns, begin)
+	plain := plainWrites(t, fleet, ns)
+
+	start := time.Now()
+	for _, member := range fleet.Members {
+		cluster := &v1alpha1.Cluster{}
+		cluster.Name = member.Name
+		expect.Change(t, fleet.Host, cluster, func(c *v1alpha1.Cluster) { c.Labels = selected })
+	}
+	counted(t, fleet, ns, "decided bindings", func(b *v1alpha1.ResourceBinding) bool { return len(b.Spec.Clusters) > 0 })
+	decided := time.Since(start)
+	t.Logf("%d pending bindings decided and written in %s, %.0f a second; a plain client writes as many objects in %s; ratio %.2f",
+		pendingBindings, decided.Round(time.Millisecond), pendingBindings/decided.Seconds(), plain.Round(time.Millisecond), decided.Seconds()/plain.Seconds())
+	decisionWrites(t, fleet, ns, start)
+	cleared(t, fleet, ns)
+}
+
+func name(i int) string { return fmt.Sprintf("d%04d", i) }
+
+func since(begin time.Time) time.Duration { return time.Since(begin).Round(time.Millisecond) }
+
+// atOnce is how many requests a plain client has under way.
+const atOnce = 16
+
+// many does something n times, several at once.
+func many(t *testing.T, n int, do func(ctx context.Context, i int) error) {
+	t.Helper()
+	group, ctx := errgroup.WithContext(t.Context())
+	group.SetLimit(atOnce)
+	for i := range n {
+		group.Go(func() error { return do(ctx, i) })
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// counted waits until all bindings of a namespace pass. It looks through a watch, so that looking costs little.
+func counted(t *testing.T, fleet *local.Fleet, ns, what string, pass func(*v1alpha1.ResourceBinding) bool) {
+	t.Helper()
+	w, err := fleet.Host.Client().Watch(t.Context(), &v1alpha1.ResourceBindingList{}, client.InNamespace(ns))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Stop()
+	passed := map[types.UID]bool{}
+	timeout := time.After(expect.Patience)
+	for len(passed) < pendingBindings {
+		select {
+		case e, open := <-w.ResultChan():
+			if !open {
+				t.Fatalf("%s: the watch ended at %d", what, len(passed))
+			}
+			if b, ok := e.Object.(*v1alpha1.ResourceBinding); ok && pass(b) {
+				passed[b.UID] = true
+			}
+		case <-timeout:
+			t.Fatalf("%s: %d of %d after %s", what, len(passed), pendingBindings, expect.Patience)
+		}
+	}
+}
+
+// plainWrites measures a client that does nothing but patch as many objects of the size of a binding.
+func plainWrites(t *testing.T, fleet *local.Fleet, ns string) time.Duration {
+	t.Helper()
+	const objects = 500
+	c := fleet.Host.Client()
+	many(t, objects, func(ctx context.Context, i int) error {
+		return c.Create(ctx, builder.ConfigMap(ns, name(i), "filling", strings.Repeat("x", 2048)))
+	})
+	begin := time.Now()
+	many(t, pendingBindings, func(ctx context.Context, i int) error {
+		patch := fmt.Appendf(nil, `{"data":{"round":"%d"}}`, i/objects)
+		return c.Patch(ctx, builder.ConfigMap(ns, name(i%objects)), client.RawPatch(types.MergePatchType, patch))
+	})
+	return time.Since(begin)
+}
+
+// decisionWrites counts what the decisions cost on the host: one write of the spec of each binding, and no more.
+func decisionWrites(t *testing.T, fleet *local.Fleet, ns string, start time.Time) {
+	t.Helper()
+	quiet(t, fleet, ns, start)
+	writes, err := fleet.Host.Writes(start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	specs, refused, statuses := 0, 0, 0
+	for _, w := range writes {
+		switch {
+		case w.Namespace != ns || w.Resource != "resourcebindings" || !isFlotilla(w):
+		case w.Code >= 300:
+			refused++
+		case w.Subresource == "status":
+			statuses++
+		default:
+			specs++
+		}
+	}
+	t.Logf("host writes: %d of specs, %d of statuses, %d refused as outdated", specs, statuses, refused)
+	if specs != pendingBindings {
+		t.Errorf("%d writes of the specs of %d bindings, want one each", specs, pendingBindings)
+	}
+}
+
+// cleared deletes the templates and waits for the end of their bindings, so that the next test is alone.
+func cleared(t *testing.T, fleet *local.Fleet, ns string) {
+	t.Helper()
+	begin := time.Now()
+	if err := fleet.Host.Client().DeleteAllOf(t.Context(), &appsv1.Deployment{}, client.InNamespace(ns)); err != nil {
+		t.Fatal(err)
+	}
+	expect.Eventually(t, "the end of all bindings", func(ctx context.Context) error {
+		var list v1alpha1.ResourceBindingList
+		if err := fleet.Host.Client().List(ctx, &list, client.InNamespace(ns), client.Limit(1)); err != nil || len(list.Items) == 0 {
+			return err
+		}
+		return fmt.Errorf("%s is left", list.Items[0].Name)
+	})
+	t.Logf("all of them removed from the host and the members in %s", since(begin))
+	for _, member := range fleet.Members {
+		cluster := &v1alpha1.Cluster{}
+		cluster.Name = member.Name
+		expect.Change(t, fleet.Host, cluster, func(c *v1alpha1.Cluster) { delete(c.Labels, "pool") })
+	}
+}
