@@ -152,8 +152,9 @@ type attempt struct {
 
 func (a attempt) complete() bool { return a.fault == "" && a.pending == 0 }
 
-// manner is how a group is tried.
-type manner struct{ fresh, returning bool }
+// manner is how a group is tried: fresh forgets how the replicas were divided, returning takes them back from overflow
+// tiers, anew forgets which clusters met the spread constraints.
+type manner struct{ fresh, returning, anew bool }
 
 func (e *engine) decide() Decision {
 	groups := e.placement.groups
@@ -161,7 +162,7 @@ func (e *engine) decide() Decision {
 	e.filter(&groups[order[0]])
 	e.filtered = true
 	trigger := e.trigger()
-	how := manner{fresh: trigger == TriggerRequest || trigger == TriggerPlacement && e.placement.strategy == byWeight}
+	how := manner{fresh: trigger == TriggerRequest || trigger == TriggerPlacement && e.placement.strategy == byWeight, anew: trigger == TriggerRequest}
 	if trigger == TriggerRequest {
 		order = e.placement.order("")
 	}
@@ -215,7 +216,7 @@ func (e *engine) try(index int, how manner) attempt {
 		return attempt{fault: fault, message: message}
 	}
 	if len(candidates) > 0 {
-		if message := e.choose(candidates); message != "" {
+		if message := e.choose(candidates, how.anew); message != "" {
 			return attempt{fault: v1alpha1.ReasonSpreadNotMet, message: message}
 		}
 	}
@@ -291,7 +292,7 @@ type failedBack struct {
 // they could. It leaves the sites as they are wanted.
 func (e *engine) failback(chosen int, how manner) (back *failedBack, retry time.Duration, since *metav1.Time) {
 	window := e.placement.failback
-	if window == nil || how.fresh || len(e.in.Binding.Clusters) == 0 || !e.unpreferred(chosen) {
+	if window == nil || !e.unpreferred(chosen) {
 		return nil, 0, nil
 	}
 	group, possible := e.preferable(chosen, how)
@@ -307,7 +308,7 @@ func (e *engine) failback(chosen int, how manner) (back *failedBack, retry time.
 		e.try(chosen, how)
 		return nil, min(wait, failbackLook), since
 	}
-	how.returning = group == chosen
+	how.returning, how.anew = group == chosen, group == chosen
 	return &failedBack{group: group, result: e.try(group, how)}, 0, nil
 }
 
@@ -338,6 +339,6 @@ func (e *engine) preferable(chosen int, how manner) (group int, possible bool) {
 	if before == 0 {
 		return chosen, false
 	}
-	how.returning = true
+	how.returning, how.anew = true, true
 	return chosen, e.try(chosen, how).complete() && e.overflowing() < before
 }

@@ -18,6 +18,7 @@ type site struct {
 	// fits says that the cluster passed the filters, selected that it was chosen among those.
 	fits, selected bool
 	tier           int
+	rank           int // how much the spread constraints should be met with it
 	weight         int64
 	room           int32 // free, endless when not bounded
 	// floor and ceiling bound what the cluster gets. The ceiling is already bounded by the room.

@@ -74,17 +74,25 @@ func (e *engine) missingProperty(cluster *v1alpha1.Cluster) string {
 
 // choose selects, among the candidates, those that get the template, so that the spread constraints hold and the
 // chosen clusters have room for the replicas. It says what is wrong when the constraints cannot hold; when only the
-// room is short it selects what holds most. Clusters of the old placement are preferred, then large ones.
-func (e *engine) choose(candidates []*site) (fault string) {
-	constraints := e.placement.spread
-	if e.placement.strategy == oneSet {
-		constraints = append(slices.Clone(constraints), constraint{name: "cluster", min: 1, max: 1})
-	}
+// room is short it selects what holds most. Clusters that must have replicas are preferred, then those of the old
+// placement unless the choice is made anew, then large ones.
+func (e *engine) choose(candidates []*site, anew bool) (fault string) {
+	constraints := e.constraints()
 	if len(constraints) == 0 {
 		for _, s := range candidates {
 			s.selected = true
 		}
 		return ""
+	}
+	for _, s := range candidates {
+		switch {
+		case s.floor > 0:
+			s.rank = 2
+		case s.target && !anew:
+			s.rank = 1
+		default:
+			s.rank = 0
+		}
 	}
 	slices.SortFunc(candidates, preferred)
 	found := newSearch(constraints, candidates, e.need())
@@ -95,10 +103,27 @@ func (e *engine) choose(candidates []*site) (fault string) {
 	for _, i := range found.fill(core) {
 		candidates[i].selected = true
 	}
-	for _, i := range found.cover(core, e.coverable()) {
-		candidates[i].floor = max(candidates[i].floor, 1)
+	if e.placement.strategy.divides() {
+		for _, i := range found.cover(core, int(e.replicas)) {
+			candidates[i].floor = max(candidates[i].floor, 1)
+		}
 	}
 	return ""
+}
+
+// constraints are the placement's. No template is asked to be in more groups than it has replicas; one with several
+// parts is in one cluster.
+func (e *engine) constraints() []constraint {
+	constraints := slices.Clone(e.placement.spread)
+	if e.placement.strategy == oneSet {
+		return append(constraints, constraint{name: "cluster", min: 1, max: 1})
+	}
+	if e.placement.strategy.divides() {
+		for i := range constraints {
+			constraints[i].min = min(constraints[i].min, int(e.replicas))
+		}
+	}
+	return constraints
 }
 
 // need is how much room the chosen clusters must have together.
@@ -109,29 +134,14 @@ func (e *engine) need() int64 {
 	return int64(e.replicas)
 }
 
-// coverable is how many clusters can get a replica at least. Where replicas are not divided everyone gets its own.
-func (e *engine) coverable() int {
-	if !e.placement.strategy.divides() {
-		return 0
-	}
-	return int(e.replicas)
-}
-
-// preferred orders candidates: earlier tiers, what is there already, and what can take more.
+// preferred orders candidates: earlier tiers, what must have replicas, what has them already, and what can take more.
 func preferred(a, b *site) int {
 	return cmp.Or(
 		cmp.Compare(a.tier, b.tier),
-		-cmp.Compare(rank(a), rank(b)),
+		-cmp.Compare(a.rank, b.rank),
 		-cmp.Compare(a.was, b.was),
 		roomier(a, b),
 	)
-}
-
-func rank(s *site) int {
-	if s.target {
-		return 1
-	}
-	return 0
 }
 
 // roomier orders by what a site can take, then by weight, and then in a way of the template's own.
@@ -317,7 +327,7 @@ func (s *search) way(tried []bool) int {
 		}
 		site := class.sites[class.next]
 		helps := s.helps(site)
-		if best < 0 || cmp.Or(cmp.Compare(rank(s.sites[site]), rank(s.sites[bestSite])), cmp.Compare(helps, bestHelps), cmp.Compare(bestSite, site)) > 0 {
+		if best < 0 || cmp.Or(cmp.Compare(s.sites[site].rank, s.sites[bestSite].rank), cmp.Compare(helps, bestHelps), cmp.Compare(bestSite, site)) > 0 {
 			best, bestSite, bestHelps = c, site, helps
 		}
 	}
