@@ -110,6 +110,7 @@ type engine struct {
 	group    *group
 	filtered bool
 
+	values       []string // scratch
 	requirements string
 	kind         schema.GroupVersionKind
 	groupVersion string

@@ -32,7 +32,8 @@ func benchmarkCluster(i int) *v1alpha1.Cluster {
 	return c
 }
 
-// BenchmarkDecide has a budget: 100 µs for 100 clusters, 1 ms for 1,000.
+// BenchmarkDecide has a budget: 100 µs for 100 clusters, 1 ms for 1,000, by room. "new" places a template, "kept" looks
+// at one that stays where it is.
 func BenchmarkDecide(b *testing.B) {
 	weighted := dividedBy(nil)
 	weighted.ClusterAffinity = &v1alpha1.ClusterAffinity{LabelSelector: &metav1.LabelSelector{
@@ -45,21 +46,38 @@ func BenchmarkDecide(b *testing.B) {
 			Weight:        int64(tier + 1),
 		})
 	}
-	placements := map[string]*v1alpha1.Placement{"duplicated": {}, "weighted": weighted}
-	for _, n := range []int{100, 1000} {
+	strategies := map[string]*v1alpha1.Placement{"duplicated": {}, "weighted": weighted, "room": byAvailable(), "packed": aggregated()}
+	for _, n := range []int{10, 100, 1000, 5000} {
 		clusters := make([]*v1alpha1.Cluster, n)
+		room := map[string]Room{}
 		for i := range clusters {
 			clusters[i] = benchmarkCluster(i)
+			room[clusters[i].Name] = Room{Replicas: int32(i%40) + 5, Shortage: "too little cpu"}
 		}
-		for name, placement := range placements {
-			b.Run(fmt.Sprintf("%s/clusters=%d", name, n), func(b *testing.B) {
-				in := Input{Binding: binding(10_000, placement), Clusters: clusters}
-				for b.Loop() {
-					if d := Decide(in); !d.Scheduled() {
-						b.Fatal(d.Message)
-					}
-				}
-			})
+		for name, p := range strategies {
+			benchmarkPlacement(b, fmt.Sprintf("%s/plain/clusters=%d", name, n), p, clusters, room)
+			spreaded := spread(spread(p, "region", 2, 5), "cluster", 2, 20)
+			benchmarkPlacement(b, fmt.Sprintf("%s/spread/clusters=%d", name, n), spreaded, clusters, room)
 		}
+	}
+}
+
+func benchmarkPlacement(b *testing.B, name string, p *v1alpha1.Placement, clusters []*v1alpha1.Cluster, room map[string]Room) {
+	b.Helper()
+	in := Input{Binding: binding(60, p), Clusters: clusters, Room: room, Now: noon}
+	first := Decide(in)
+	if !first.Scheduled() {
+		b.Fatal(first.Message)
+	}
+	kept := in
+	kept.Binding = in.Binding.DeepCopy()
+	kept.Binding.Clusters, kept.Memory = first.Clusters, first.Memory
+	for moment, in := range map[string]Input{"new": in, "kept": kept} {
+		b.Run(name+"/"+moment, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				Decide(in)
+			}
+		})
 	}
 }

@@ -207,7 +207,11 @@ func FuzzDecide(f *testing.F) {
 		l.room[l.clusters[0].Name] = room
 		l.spec.Clusters = []v1alpha1.TargetCluster{at(l.clusters[len(l.clusters)-1].Name, max(was, 0))}
 		before := l.spec.DeepCopy()
-		sumsHold(t, "fuzz", before, l.decide())
+		got := l.decide()
+		sumsHold(t, "fuzz", before, got)
+		if !decided(got) || max(replicas, room, was) > 1<<29 {
+			return // room that cannot be counted is not given back in full
+		}
 		again := Decide(Input{Binding: l.spec, Clusters: l.clusters, Memory: l.memory, Room: l.room.input(), Now: l.now})
 		if diff := cmp.Diff(placementOf(l.spec.Clusters), placementOf(again.Clusters)); diff != "" {
 			t.Fatalf("a second decision changes the first (-first +second):\n%s", diff)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
@@ -14,9 +15,9 @@ import (
 type constraint struct {
 	name     string
 	min, max int
-	// values are the groups that a cluster belongs to; nil for the constraint by cluster, where every cluster is
+	// values adds the groups that a cluster belongs to; nil for the constraint by cluster, where every cluster is
 	// a group of its own.
-	values func(*v1alpha1.Cluster) []string
+	values func(values []string, c *v1alpha1.Cluster) []string
 }
 
 func compileSpread(constraints []v1alpha1.SpreadConstraint) ([]constraint, error) {
@@ -37,13 +38,13 @@ func compileSpread(constraints []v1alpha1.SpreadConstraint) ([]constraint, error
 	return compiled, nil
 }
 
-func groupsBy(c v1alpha1.SpreadConstraint) (string, func(*v1alpha1.Cluster) []string, error) {
-	one := func(value func(*v1alpha1.Cluster) string) func(*v1alpha1.Cluster) []string {
-		return func(c *v1alpha1.Cluster) []string {
+func groupsBy(c v1alpha1.SpreadConstraint) (string, func([]string, *v1alpha1.Cluster) []string, error) {
+	one := func(value func(*v1alpha1.Cluster) string) func([]string, *v1alpha1.Cluster) []string {
+		return func(values []string, c *v1alpha1.Cluster) []string {
 			if v := value(c); v != "" {
-				return []string{v}
+				return append(values, v)
 			}
-			return nil
+			return values
 		}
 	}
 	if key := c.SpreadByLabel; key != "" {
@@ -57,7 +58,7 @@ func groupsBy(c v1alpha1.SpreadConstraint) (string, func(*v1alpha1.Cluster) []st
 	case v1alpha1.SpreadByProvider:
 		return "provider", one(func(c *v1alpha1.Cluster) string { return c.Spec.Provider }), nil
 	case v1alpha1.SpreadByZone:
-		return "zone", func(c *v1alpha1.Cluster) []string { return c.Spec.Zones }, nil
+		return "zone", func(values []string, c *v1alpha1.Cluster) []string { return append(values, c.Spec.Zones...) }, nil
 	}
 	return "", nil, fmt.Errorf("spreadByField %q: use cluster, region, zone or provider", c.SpreadByField)
 }
@@ -65,7 +66,11 @@ func groupsBy(c v1alpha1.SpreadConstraint) (string, func(*v1alpha1.Cluster) []st
 // missingProperty says that a cluster lacks what a constraint groups by; empty when it lacks nothing.
 func (e *engine) missingProperty(cluster *v1alpha1.Cluster) string {
 	for i := range e.placement.spread {
-		if c := &e.placement.spread[i]; c.values != nil && len(c.values(cluster)) == 0 {
+		c := &e.placement.spread[i]
+		if c.values == nil {
+			continue
+		}
+		if e.values = c.values(e.values[:0], cluster); len(e.values) == 0 {
 			return "had no " + c.name + ", which the spread constraints group by"
 		}
 	}
@@ -212,28 +217,36 @@ func (s *search) intern() {
 		numbers[i] = map[string]int{}
 	}
 	classes := map[string]int{}
+	width := len(s.constraints)
 	s.groups = make([][][]int, len(s.sites))
+	all := make([][]int, len(s.sites)*width)
+	var values []string
+	var signature []byte
 	for i, site := range s.sites {
-		s.groups[i] = make([][]int, len(s.constraints))
-		var signature strings.Builder
+		s.groups[i] = all[i*width : (i+1)*width]
+		signature = signature[:0]
 		for j, c := range s.constraints {
 			if c.values == nil {
 				continue
 			}
-			for _, value := range c.values(site.cluster) {
+			values = c.values(values[:0], site.cluster)
+			group := make([]int, len(values))
+			for k, value := range values {
 				number, known := numbers[j][value]
 				if !known {
 					number = len(numbers[j])
 					numbers[j][value] = number
 				}
-				s.groups[i][j] = append(s.groups[i][j], number)
+				group[k] = number
+				signature = strconv.AppendInt(append(signature, ' '), int64(number), 10)
 			}
-			fmt.Fprint(&signature, s.groups[i][j], ";")
+			s.groups[i][j] = group
+			signature = append(signature, ';')
 		}
-		index, known := classes[signature.String()]
+		index, known := classes[string(signature)]
 		if !known {
 			index = len(s.classes)
-			classes[signature.String()] = index
+			classes[string(signature)] = index
 			s.classes = append(s.classes, class{hash: mix(uint64(index) + 1)})
 		}
 		s.classes[index].sites = append(s.classes[index].sites, i)
