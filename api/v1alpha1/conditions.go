@@ -18,6 +18,11 @@ const (
 	// ConditionTemplateOnly on a binding: the template lies in a template namespace, so that it does not
 	// run on the host (propagation).
 	ConditionTemplateOnly = "TemplateOnly"
+	// ConditionComplete on a WorkloadRebalancer: every template was placed anew or given up (rebalance).
+	ConditionComplete = "Complete"
+	// ConditionProgressing on a WorkloadRebalancer: the scheduler has been asked and has not answered for every
+	// template yet (rebalance).
+	ConditionProgressing = "Progressing"
 )
 
 // Reasons of a Cluster's condition Ready.
@@ -152,6 +157,19 @@ const (
 	ReasonAllHealthy = "AllHealthy"
 	// ReasonNotAllHealthy: at least one target cluster reports an unhealthy object or none.
 	ReasonNotAllHealthy = "NotAllHealthy"
+)
+
+// Reasons of a WorkloadRebalancer's conditions Complete and Progressing. InvalidSelector, of a policy's condition
+// Ready, is another one.
+const (
+	// ReasonRescheduling: templates are still pending.
+	ReasonRescheduling = "Rescheduling"
+	// ReasonAllRescheduled: every template was placed anew.
+	ReasonAllRescheduled = "AllRescheduled"
+	// ReasonSomeFailed: some templates were not placed anew.
+	ReasonSomeFailed = "SomeFailed"
+	// ReasonNothingSelected: no template was selected.
+	ReasonNothingSelected = "NothingSelected"
 )
 
 // Reasons of the condition TemplateOnly.

@@ -25,6 +25,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&ClusterPropagationPolicy{}, &ClusterPropagationPolicyList{},
 		&ResourceBinding{}, &ResourceBindingList{},
 		&ClusterResourceBinding{}, &ClusterResourceBindingList{},
+		&WorkloadRebalancer{}, &WorkloadRebalancerList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/flotilla-dev/flotilla/controllers/cluster"
 	"github.com/flotilla-dev/flotilla/controllers/execution"
 	"github.com/flotilla-dev/flotilla/controllers/propagation"
+	"github.com/flotilla-dev/flotilla/controllers/rebalance"
 	"github.com/flotilla-dev/flotilla/controllers/scheduling"
 	"github.com/flotilla-dev/flotilla/internal/admission"
 	"github.com/flotilla-dev/flotilla/internal/configfile"
@@ -52,6 +53,7 @@ func assemble(ctx context.Context, mgr ctrl.Manager, hostUID string, c configfil
 			return propagation.Setup(mgr, propagation.Options{Templates: p.templates, Interpreter: p.interpreter})
 		}},
 		{"scheduling", func() error { return scheduling.Setup(mgr, scheduling.Options{}) }},
+		{"rebalance", func() error { return rebalance.Setup(mgr, rebalance.Options{Templates: p.templates}) }},
 		{"execution", func() error { return execution.Setup(ctx, mgr, executionOptions(p, c.Execution)) }},
 		{"aggregation", func() error {
 			return aggregation.Setup(mgr, aggregation.Options{Board: p.board, Templates: p.templates, Interpreter: p.interpreter})

@@ -18,12 +18,16 @@ type Owner string
 
 // The owners of fields on the host. ARCHITECTURE.md lists which fields each of them writes.
 const (
-	// PropagationOwner writes bindings' specs (but clusters) and policies' statuses.
+	// PropagationOwner writes most of bindings' specs and policies' statuses.
 	PropagationOwner Owner = "flotilla-propagation"
 	// SchedulingOwner writes bindings' clusters and the condition Scheduled.
 	SchedulingOwner Owner = "flotilla-scheduling"
 	// AggregationOwner writes bindings' aggregated status and templates' status.
 	AggregationOwner Owner = "flotilla-aggregation"
+	// RebalanceOwner writes bindings' rescheduleTriggeredAt and WorkloadRebalancers' status.
+	RebalanceOwner Owner = "flotilla-rebalance"
+	// DeschedulingOwner writes bindings' replicaLimits.
+	DeschedulingOwner Owner = "flotilla-descheduling"
 	// ClusterOwner writes Clusters' status.
 	ClusterOwner Owner = "flotilla-cluster"
 )
