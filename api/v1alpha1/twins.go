@@ -66,3 +66,9 @@ func NewBinding(namespace string) Binding {
 	}
 	return &ResourceBinding{TypeMeta: metav1.TypeMeta{APIVersion: GroupVersion.String(), Kind: "ResourceBinding"}}
 }
+
+// Divides says whether the replicas of the clusters add up to the template's. Without replicaScheduling they do not:
+// every cluster has all of them. With it, Divided is the default. It may be asked of a nil placement.
+func (p *Placement) Divides() bool {
+	return p != nil && p.ReplicaScheduling != nil && p.ReplicaScheduling.ReplicaSchedulingType != Duplicated
+}

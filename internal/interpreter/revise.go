@@ -22,16 +22,10 @@ type Share struct {
 	Index int
 }
 
-// Divided tells whether a placement divides replicas among clusters.
-func Divided(placement *v1alpha1.Placement) bool {
-	return placement != nil && placement.ReplicaScheduling != nil &&
-		placement.ReplicaScheduling.ReplicaSchedulingType != v1alpha1.Duplicated
-}
-
 // ShareOf is a cluster's part of a decision. It is false when the decision does not name the cluster, or
 // gives it no number because the kind has no replicas.
 func ShareOf(spec *v1alpha1.BindingSpec, cluster string) (Share, bool) {
-	share := Share{Divided: Divided(spec.Placement), All: make([]int32, 0, len(spec.Clusters)), Index: -1}
+	share := Share{Divided: spec.Placement.Divides(), All: make([]int32, 0, len(spec.Clusters)), Index: -1}
 	for _, target := range spec.Clusters {
 		replicas := int32(0)
 		if target.Replicas != nil {

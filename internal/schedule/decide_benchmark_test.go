@@ -56,8 +56,8 @@ func BenchmarkDecide(b *testing.B) {
 		}
 		for name, p := range strategies {
 			benchmarkPlacement(b, fmt.Sprintf("%s/plain/clusters=%d", name, n), p, clusters, room)
-			spreaded := spread(spread(p, "region", 2, 5), "cluster", 2, 20)
-			benchmarkPlacement(b, fmt.Sprintf("%s/spread/clusters=%d", name, n), spreaded, clusters, room)
+			constrained := spread(spread(p, "region", 2, 5), "cluster", 2, 20)
+			benchmarkPlacement(b, fmt.Sprintf("%s/spread/clusters=%d", name, n), constrained, clusters, room)
 		}
 	}
 }

@@ -317,7 +317,7 @@ func TestDecideIsDeterministicAndSettles(t *testing.T) {
 // checkSum: divided replicas add up to the template's wherever they go anywhere.
 func checkSum(t *testing.T, spec *v1alpha1.BindingSpec, d Decision) {
 	t.Helper()
-	if spec.Replicas == nil || spec.Placement == nil || !divided(spec.Placement) || len(d.Clusters) == 0 {
+	if spec.Replicas == nil || spec.Placement == nil || !spec.Placement.Divides() || len(d.Clusters) == 0 {
 		return
 	}
 	var sum int32

@@ -51,7 +51,7 @@ func (s strategy) divides() bool { return s == byWeight || s == byRoom || s == p
 
 func strategyOf(binding *v1alpha1.BindingSpec, p *v1alpha1.Placement) strategy {
 	switch {
-	case !divided(p):
+	case !p.Divides():
 		return together
 	case len(binding.Components) > 1:
 		return oneSet
@@ -64,12 +64,6 @@ func strategyOf(binding *v1alpha1.BindingSpec, p *v1alpha1.Placement) strategy {
 	default:
 		return byWeight
 	}
-}
-
-// divided says whether replicas are divided. Without replicaScheduling they are duplicated; with it, the
-// default of the schema is Divided.
-func divided(p *v1alpha1.Placement) bool {
-	return p != nil && p.ReplicaScheduling != nil && p.ReplicaScheduling.ReplicaSchedulingType != v1alpha1.Duplicated
 }
 
 // UsesRoom says whether a decision about a binding depends on Input.Room.

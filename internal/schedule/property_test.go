@@ -18,7 +18,7 @@ func randomLife(t *testing.T, random *rand.Rand) *life {
 	clusters, room := scattered(random)
 	kinds := []*v1alpha1.Placement{duplicated(), dividedBy(nil), dividedBy(weights{"a": 1, "b": 2, "c": 3, "d": 1}), byAvailable(), aggregated()}
 	p := kinds[random.IntN(len(kinds))]
-	if divided(p) && random.IntN(3) == 0 {
+	if p.Divides() && random.IntN(3) == 0 {
 		p = bounded(p, "a", random.Int32N(4), 4+random.Int32N(4))
 	}
 	if random.IntN(3) == 0 {
@@ -105,7 +105,7 @@ func copyOf(r rooms) rooms {
 // sumsHold: divided replicas and the pending ones are the template's, unless nothing could be decided at all.
 func sumsHold(t *testing.T, name string, spec *v1alpha1.BindingSpec, d Decision) {
 	t.Helper()
-	if spec.Replicas == nil || !divided(spec.Placement) {
+	if spec.Replicas == nil || !spec.Placement.Divides() {
 		return
 	}
 	var sum int32
@@ -156,7 +156,7 @@ func TestNothingMovesThatNeedNot(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 10))
 		l := randomLife(t, random)
 		l.spec.Placement.ClusterAffinities, l.spec.Placement.SpreadConstraints, l.spec.ReplicaLimits = nil, nil, nil
-		if !divided(l.spec.Placement) {
+		if !l.spec.Placement.Divides() {
 			continue
 		}
 		l.decide()

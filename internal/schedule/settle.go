@@ -200,7 +200,7 @@ func (e *engine) keep(reason, message string) Decision {
 	if len(staying) < len(e.in.Binding.Clusters) {
 		d.Trigger = TriggerClusterGone
 	}
-	if e.in.Binding.Replicas != nil && divided(e.in.Binding.Placement) && len(e.in.Binding.Components) <= 1 {
+	if e.in.Binding.Replicas != nil && e.in.Binding.Placement.Divides() && len(e.in.Binding.Components) <= 1 {
 		d.Clusters = e.inProportion(staying, held)
 	} else {
 		for _, s := range staying {
