@@ -259,6 +259,17 @@ func TestBadInputIsRefusedWithAMessageThatNamesTheField(t *testing.T) {
 			fullBinding, "name: member2, replicas: 1", "name: member1, replicas: 1",
 			`spec.clusters[1]: Duplicate value: {"name":"member1"}`,
 		},
+		"a rebalancer of nothing": {
+			fullRebalancer, "  workloads: [{apiVersion: apps/v1, kind: Deployment, namespace: shop, name: web}]\n  selector: {apiVersion: apps/v1, kind: Deployment, namespaces: [shop], labelSelector: {matchLabels: {app: web}}}\n", "",
+			"spec: Invalid value: name workloads, set selector, or both; an empty selector ({}) selects every template that has a placement",
+		},
+		"a rebalancer of a template without a name": {
+			fullRebalancer, ", name: web}]", "}]", "spec.workloads[0].name: Required value",
+		},
+		"a rebalancer that ended before it began": {
+			fullRebalancer, "ttlSecondsAfterFinished: 600", "ttlSecondsAfterFinished: -1",
+			"spec.ttlSecondsAfterFinished in body should be greater than or equal to 0",
+		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -121,3 +121,13 @@ spec:
   gracefulEvictionTasks:
   - {fromCluster: member3, purgeMode: Gracefully, reason: TaintUntolerated, producer: taint-manager, gracePeriodSeconds: 600}
 `
+
+const fullRebalancer = `
+apiVersion: flotilla.dev/v1alpha1
+kind: WorkloadRebalancer
+metadata: {name: anew}
+spec:
+  workloads: [{apiVersion: apps/v1, kind: Deployment, namespace: shop, name: web}]
+  selector: {apiVersion: apps/v1, kind: Deployment, namespaces: [shop], labelSelector: {matchLabels: {app: web}}}
+  ttlSecondsAfterFinished: 600
+`

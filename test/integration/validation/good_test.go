@@ -14,6 +14,7 @@ func TestWhatUsersWriteIsStoredAsTheyWroteIt(t *testing.T) {
 		"a policy with overflow affinities":    overflowPolicy,
 		"a cluster with every field":           fullCluster,
 		"a binding":                            fullBinding,
+		"a rebalancer with every field":        fullRebalancer,
 		"a cluster that only has a kubeconfig": "apiVersion: flotilla.dev/v1alpha1\nkind: Cluster\nmetadata: {name: member1}\nspec: {syncMode: Push, deletionPolicy: Remove}\n",
 	} {
 		t.Run(name, func(t *testing.T) {
