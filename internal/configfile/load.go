@@ -41,6 +41,7 @@ func Validate(m Manager) field.ErrorList {
 	}
 	errs = append(errs, validateLeaderElection(m.LeaderElection, field.NewPath("leaderElection"))...)
 	errs = append(errs, validateClusters(m.Clusters, field.NewPath("clusters"))...)
+	errs = append(errs, validateDescheduling(m.Descheduling, field.NewPath("descheduling"))...)
 	if m.Execution.WorkersPerMember < 1 {
 		errs = append(errs, field.Invalid(field.NewPath("execution", "workersPerMember"), m.Execution.WorkersPerMember, "must be at least 1"))
 	}
@@ -57,6 +58,27 @@ func validateLeaderElection(l LeaderElection, path *field.Path) field.ErrorList 
 	}
 	if l.LeaseDuration.Duration <= l.RenewDeadline.Duration {
 		errs = append(errs, field.Invalid(path.Child("leaseDuration"), l.LeaseDuration.Duration.String(), "must be more than renewDeadline"))
+	}
+	return errs
+}
+
+// minSweepInterval and minPatience keep a typing error from becoming a load test, or from moving every pod that
+// is a moment late.
+const (
+	minSweepInterval = 100 * time.Millisecond
+	minPatience      = time.Second
+)
+
+func validateDescheduling(d Descheduling, path *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	if d.Threshold.Duration < minPatience {
+		errs = append(errs, field.Invalid(path.Child("threshold"), d.Threshold.Duration.String(), "must be at least 1s"))
+	}
+	if d.CoolDown.Duration < minPatience {
+		errs = append(errs, field.Invalid(path.Child("coolDown"), d.CoolDown.Duration.String(), "must be at least 1s"))
+	}
+	if d.Interval.Duration < minSweepInterval {
+		errs = append(errs, field.Invalid(path.Child("interval"), d.Interval.Duration.String(), "must be at least 100ms"))
 	}
 	return errs
 }

@@ -30,6 +30,8 @@ type Manager struct {
 	Clusters Clusters `json:"clusters"`
 	// Execution configures how members are written to.
 	Execution Execution `json:"execution"`
+	// Descheduling configures what becomes of replicas that find no room in a member.
+	Descheduling Descheduling `json:"descheduling"`
 	// Admission configures the host's admission policies.
 	Admission Admission `json:"admission"`
 }
@@ -84,6 +86,18 @@ type Execution struct {
 	WorkersPerMember int `json:"workersPerMember"`
 }
 
+// Descheduling configures what becomes of replicas that find no room in a member.
+type Descheduling struct {
+	// Enabled sends such replicas to other members. Default: true.
+	Enabled bool `json:"enabled"`
+	// Threshold is how long a pod must have been unschedulable. Default: 5m, at least 1s.
+	Threshold metav1.Duration `json:"threshold"`
+	// CoolDown is how long the member gets no more replicas. Default: 10m, at least 1s.
+	CoolDown metav1.Duration `json:"coolDown"`
+	// Interval is the time between two looks at all members. Default: 30s, at least 100ms.
+	Interval metav1.Duration `json:"interval"`
+}
+
 // Admission configures the host's admission policies.
 type Admission struct {
 	// Install lets the manager install and repair the admission policies at start. Default: true.
@@ -105,6 +119,9 @@ func Default() Manager {
 			FailureThreshold: seconds(30), SuccessThreshold: seconds(30),
 		},
 		Execution: Execution{WorkersPerMember: 16},
+		Descheduling: Descheduling{
+			Enabled: true, Threshold: seconds(300), CoolDown: seconds(600), Interval: seconds(30),
+		},
 		Admission: Admission{Install: true},
 	}
 }

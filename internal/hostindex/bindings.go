@@ -28,6 +28,8 @@ const (
 	// ByAntiAffinityGroup finds the bindings that stay apart from others of their namespace; the value is
 	// GroupValue's of spec.workloadAffinityGroups.antiAffinityGroup.
 	ByAntiAffinityGroup Index = "bindingByAntiAffinityGroup"
+	// Limited finds the bindings that have spec.replicaLimits; the value is LimitedValue.
+	Limited Index = "bindingLimited"
 )
 
 // KindValue is the value of ByKind for a kind.
@@ -42,12 +44,16 @@ func PolicyValue(namespace, name string) string { return namespace + "/" + name 
 // namespace is empty for the groups of cluster-scoped templates.
 func GroupValue(namespace, group string) string { return namespace + "/" + group }
 
+// LimitedValue is the only value of Limited.
+const LimitedValue = "true"
+
 // Register adds the indexes to a cache. Call it once, before the cache starts.
 func Register(ctx context.Context, indexer client.FieldIndexer) error {
 	for _, twin := range []client.Object{&v1alpha1.ResourceBinding{}, &v1alpha1.ClusterResourceBinding{}} {
 		for index, values := range map[Index]func(v1alpha1.Binding) []string{
 			ByCluster: clusterValues, ByKind: kindValues, ByPolicy: policyValues,
 			ByAffinityGroup: affinityValues, ByAntiAffinityGroup: antiAffinityValues,
+			Limited: limitedValues,
 		} {
 			if err := indexer.IndexField(ctx, twin, string(index), Extract(values)); err != nil {
 				return fmt.Errorf("indexing %T by %s: %w", twin, index, err)
@@ -105,6 +111,13 @@ func antiAffinityValues(b v1alpha1.Binding) []string {
 		return nil
 	}
 	return []string{GroupValue(b.GetNamespace(), groups.AntiAffinityGroup)}
+}
+
+func limitedValues(b v1alpha1.Binding) []string {
+	if len(b.BindingSpec().ReplicaLimits) == 0 {
+		return nil
+	}
+	return []string{LimitedValue}
 }
 
 // Bindings lists the bindings of both twins that an index finds. They are the cache's own: copy before
