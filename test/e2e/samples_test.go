@@ -64,5 +64,5 @@ func TestTheShopOfTheSamplesRunsEverywhereAndNothingOfItOnTheHost(t *testing.T) 
 
 func TestTheOtherSamplesAreValid(t *testing.T) {
 	bed.Fleet(t) // the Secret's namespace, of member1, is there: a dry run does not create it
-	t.Log(kubectl(t, "apply", "--dry-run=server", "-f", samples+"/cluster.yaml", "-f", samples+"/clusterpropagationpolicy.yaml"))
+	t.Log(kubectl(t, "apply", "--dry-run=server", "-f", samples+"/cluster.yaml", "-f", samples+"/clusterpropagationpolicy.yaml", "-f", samples+"/workloadrebalancer.yaml"))
 }
