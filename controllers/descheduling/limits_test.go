@@ -53,8 +53,8 @@ func TestLimits(t *testing.T) {
 		Max     int32
 		Age     time.Duration // how long ago it was set
 	}
-	old := func(cluster string, max int32, age time.Duration) v1alpha1.ReplicaLimit {
-		return limit(cluster, max, start.Add(-age))
+	old := func(cluster string, most int32, age time.Duration) v1alpha1.ReplicaLimit {
+		return limit(cluster, most, start.Add(-age))
 	}
 	tests := map[string]struct {
 		change func(*v1alpha1.BindingSpec)

@@ -26,8 +26,8 @@ type Templates interface {
 	Get(gvk schema.GroupVersionKind, key types.NamespacedName) (any, bool, error)
 }
 
-// targets are the templates of a request that began at start, each once: those that are named, and those that are
-// selected. The error is objectcache.ErrNotSynced when the labels of some are not known yet.
+// targets are the templates of a request, each once: those that are named, and those that are selected. The error is
+// objectcache.ErrNotSynced when the labels of some are not known yet.
 func (r *Reconciler) targets(ctx context.Context, rebalancer *v1alpha1.WorkloadRebalancer, selector labels.Selector) ([]target, error) {
 	var targets []target
 	known := sets.New[types.NamespacedName]()
@@ -43,18 +43,33 @@ func (r *Reconciler) targets(ctx context.Context, rebalancer *v1alpha1.WorkloadR
 		}
 		targets = append(targets, target{workload: workload, binding: binding})
 	}
+	selected, err := r.selected(ctx, rebalancer, selector)
+	if err != nil {
+		return nil, err
+	}
+	for _, binding := range selected {
+		if !known.Has(client.ObjectKeyFromObject(binding)) {
+			targets = append(targets, target{workload: referenceTo(binding), binding: binding})
+		}
+	}
+	return targets, nil
+}
+
+// selected are the bindings of the templates that a request selects. They are the cache's own.
+func (r *Reconciler) selected(ctx context.Context, rebalancer *v1alpha1.WorkloadRebalancer, selector labels.Selector) ([]v1alpha1.Binding, error) {
 	if rebalancer.Spec.Selector == nil {
-		return targets, nil
+		return nil, nil
 	}
 	bindings, err := r.candidates(ctx, rebalancer.Spec.Selector)
 	if err != nil {
 		return nil, fmt.Errorf("looking for the templates to rebalance: %w", err)
 	}
-	patient := r.clock.Since(rebalancer.Status.StartTime.Time) < patience
+	start := rebalancer.Status.StartTime.Time
+	patient := r.clock.Since(start) < patience
+	var selected []v1alpha1.Binding
 	for _, binding := range bindings {
-		key := client.ObjectKeyFromObject(binding)
-		if known.Has(key) || binding.GetCreationTimestamp().After(rebalancer.Status.StartTime.Time) {
-			continue // what came later is placed for the first time, by what is known now
+		if binding.GetCreationTimestamp().After(start) {
+			continue // it is placed for the first time, by what is known now
 		}
 		matches, err := r.matches(binding, rebalancer.Spec.Selector, selector)
 		if errors.Is(err, objectcache.ErrNotSynced) && !patient {
@@ -64,10 +79,10 @@ func (r *Reconciler) targets(ctx context.Context, rebalancer *v1alpha1.WorkloadR
 			return nil, err
 		}
 		if matches {
-			targets = append(targets, target{workload: referenceTo(binding), binding: binding})
+			selected = append(selected, binding)
 		}
 	}
-	return targets, nil
+	return selected, nil
 }
 
 // binding reads one binding of the cache; nil when there is none.
