@@ -92,7 +92,7 @@ func (f facts) complete(spec v1alpha1.BindingSpec) *v1alpha1.BindingSpec {
 		Namespace: f.request.Key.Namespace, Name: f.request.Key.Name, UID: f.template.GetUID(),
 	}
 	spec.Replicas, spec.ReplicaRequirements = f.replicas, f.requirements
-	spec.WorkloadAffinityGroups = affinityGroups(spec.Placement, f.template.GetLabels())
+	spec.WorkloadAffinityGroups = policymatch.AffinityGroups(spec.Placement, f.template.GetLabels())
 	return &spec
 }
 

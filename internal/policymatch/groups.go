@@ -1,12 +1,12 @@
-package propagation
+package policymatch
 
 import (
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 )
 
-// affinityGroups are the groups that a template belongs to by its labels; nil for none. A template without the label
-// belongs to no group.
-func affinityGroups(placement *v1alpha1.Placement, labels map[string]string) *v1alpha1.WorkloadAffinityGroups {
+// AffinityGroups are the workload affinity groups that a template belongs to by its labels; nil for none. A template
+// without the label belongs to no group. placement may be nil.
+func AffinityGroups(placement *v1alpha1.Placement, labels map[string]string) *v1alpha1.WorkloadAffinityGroups {
 	if placement == nil || placement.WorkloadAffinity == nil {
 		return nil
 	}
