@@ -141,6 +141,14 @@ type ClusterSpec struct {
 	DeletionPolicy ClusterDeletionPolicy `json:"deletionPolicy,omitempty"`
 }
 
+// CapacityFrom is where the member's room is found out: spec.capacity, or else what is the default.
+func (s *ClusterSpec) CapacityFrom(otherwise CapacitySource) CapacitySource {
+	if s.Capacity != "" {
+		return s.Capacity
+	}
+	return otherwise
+}
+
 // CredentialsReference names a Secret in the member's execution namespace.
 type CredentialsReference struct {
 	// name of the Secret.

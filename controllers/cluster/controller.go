@@ -43,6 +43,8 @@ type Options struct {
 	HostUID string
 	// Connections to the members.
 	Connections Connections
+	// Capacity is where the room of members is found out whose Clusters do not say it.
+	Capacity v1alpha1.CapacitySource
 	// Clock; the real one when nil.
 	Clock clock.PassiveClock
 	// Workers is how many members are looked at at the same time; 32 when zero.

@@ -42,7 +42,7 @@ func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.Cluster) (sight
 	if err := r.claim(ctx, cluster, identity.ID); err != nil {
 		return r.fault(cluster, err)
 	}
-	if err := r.options.Connections.Connect(cluster.Name, connection(cluster, config)); err != nil {
+	if err := r.options.Connections.Connect(cluster.Name, r.connection(cluster, config)); err != nil {
 		return sighting{}, err
 	}
 	r.renew(ctx, cluster, config, secret)
@@ -145,9 +145,12 @@ func (r *Reconciler) collect(ctx context.Context, cluster *v1alpha1.Cluster, vis
 	return &c
 }
 
-// connection is how execution reaches a member.
-func connection(cluster *v1alpha1.Cluster, config *rest.Config) membercluster.Connection {
-	return membercluster.Connection{Config: config, Via: fmt.Sprint(proxyOf(config), cluster.Spec.ProxyHeader)}
+// connection is how execution reaches a member, and how its room is found out.
+func (r *Reconciler) connection(cluster *v1alpha1.Cluster, config *rest.Config) membercluster.Connection {
+	return membercluster.Connection{
+		Config: config, Via: fmt.Sprint(proxyOf(config), cluster.Spec.ProxyHeader),
+		Nodes: cluster.Spec.CapacityFrom(r.options.Capacity) == v1alpha1.CapacityNodes,
+	}
 }
 
 // proxyOf is the proxy on the way to a member, whether the Cluster or its kubeconfig names it; empty for none.

@@ -7,6 +7,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/yaml"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 )
 
 // Load reads the file at path over the defaults; an empty path gives the defaults. A field that is not known,
@@ -41,6 +43,12 @@ func Validate(m Manager) field.ErrorList {
 	}
 	errs = append(errs, validateLeaderElection(m.LeaderElection, field.NewPath("leaderElection"))...)
 	errs = append(errs, validateClusters(m.Clusters, field.NewPath("clusters"))...)
+	switch m.Scheduling.Capacity {
+	case v1alpha1.CapacityNodes, v1alpha1.CapacitySummary, v1alpha1.CapacityNone:
+	default:
+		errs = append(errs, field.NotSupported(field.NewPath("scheduling", "capacity"), m.Scheduling.Capacity,
+			[]v1alpha1.CapacitySource{v1alpha1.CapacityNodes, v1alpha1.CapacitySummary, v1alpha1.CapacityNone}))
+	}
 	errs = append(errs, validateDescheduling(m.Descheduling, field.NewPath("descheduling"))...)
 	if m.Execution.WorkersPerMember < 1 {
 		errs = append(errs, field.Invalid(field.NewPath("execution", "workersPerMember"), m.Execution.WorkersPerMember, "must be at least 1"))

@@ -43,16 +43,17 @@ func TestTheDefaultsAreValid(t *testing.T) {
 
 func TestMistakesAreNamed(t *testing.T) {
 	for name, tc := range map[string]struct{ content, want string }{
-		"unknown field":        {header + "leaderElektion: {}\n", `unknown field "leaderElektion"`},
-		"no kind":              {"apiVersion: config.flotilla.dev/v1alpha1\n", `kind: Unsupported value: ""`},
-		"another version":      {"apiVersion: v1\nkind: ManagerConfiguration\n", `apiVersion: Unsupported value: "v1"`},
-		"no workers":           {header + "execution:\n  workersPerMember: 0\n", "execution.workersPerMember: Invalid value: 0: must be at least 1"},
-		"lease below deadline": {header + "leaderElection:\n  leaseDuration: 5s\n", "leaderElection.leaseDuration: Invalid value"},
-		"probes too often":     {header + "clusters:\n  probeInterval: 1ms\n", "clusters.probeInterval: Invalid value: \"1ms\": must be at least 100ms"},
-		"descheduling at once": {header + "descheduling:\n  threshold: 0s\n", "descheduling.threshold: Invalid value: \"0s\": must be at least 1s"},
-		"no cool-down":         {header + "descheduling:\n  coolDown: 1ms\n", "descheduling.coolDown: Invalid value: \"1ms\": must be at least 1s"},
-		"sweeps too often":     {header + "descheduling:\n  interval: 1ms\n", "descheduling.interval: Invalid value: \"1ms\": must be at least 100ms"},
-		"not a duration":       {header + "clusters:\n  probeInterval: soon\n", "soon"},
+		"unknown field":         {header + "leaderElektion: {}\n", `unknown field "leaderElektion"`},
+		"no kind":               {"apiVersion: config.flotilla.dev/v1alpha1\n", `kind: Unsupported value: ""`},
+		"another version":       {"apiVersion: v1\nkind: ManagerConfiguration\n", `apiVersion: Unsupported value: "v1"`},
+		"no workers":            {header + "execution:\n  workersPerMember: 0\n", "execution.workersPerMember: Invalid value: 0: must be at least 1"},
+		"lease below deadline":  {header + "leaderElection:\n  leaseDuration: 5s\n", "leaderElection.leaseDuration: Invalid value"},
+		"probes too often":      {header + "clusters:\n  probeInterval: 1ms\n", "clusters.probeInterval: Invalid value: \"1ms\": must be at least 100ms"},
+		"a capacity of nowhere": {header + "scheduling:\n  capacity: pods\n", `scheduling.capacity: Unsupported value: "pods": supported values: "nodes", "none", "summary"`},
+		"descheduling at once":  {header + "descheduling:\n  threshold: 0s\n", "descheduling.threshold: Invalid value: \"0s\": must be at least 1s"},
+		"no cool-down":          {header + "descheduling:\n  coolDown: 1ms\n", "descheduling.coolDown: Invalid value: \"1ms\": must be at least 1s"},
+		"sweeps too often":      {header + "descheduling:\n  interval: 1ms\n", "descheduling.interval: Invalid value: \"1ms\": must be at least 100ms"},
+		"not a duration":        {header + "clusters:\n  probeInterval: soon\n", "soon"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := load(t, tc.content)

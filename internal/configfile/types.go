@@ -4,6 +4,8 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 )
 
 // The apiVersion and kind of the file.
@@ -30,6 +32,8 @@ type Manager struct {
 	Clusters Clusters `json:"clusters"`
 	// Execution configures how members are written to.
 	Execution Execution `json:"execution"`
+	// Scheduling configures how templates are placed.
+	Scheduling Scheduling `json:"scheduling"`
 	// Descheduling configures what becomes of replicas that find no room in a member.
 	Descheduling Descheduling `json:"descheduling"`
 	// Admission configures the host's admission policies.
@@ -86,6 +90,13 @@ type Execution struct {
 	WorkersPerMember int `json:"workersPerMember"`
 }
 
+// Scheduling configures how templates are placed.
+type Scheduling struct {
+	// Capacity is where the room of members is found out whose Clusters do not say it in spec.capacity: nodes, summary
+	// or none. Default: nodes.
+	Capacity v1alpha1.CapacitySource `json:"capacity"`
+}
+
 // Descheduling configures what becomes of replicas that find no room in a member.
 type Descheduling struct {
 	// Enabled sends such replicas to other members. Default: true.
@@ -118,7 +129,8 @@ func Default() Manager {
 			ProbeInterval: seconds(10), ProbeTimeout: seconds(5),
 			FailureThreshold: seconds(30), SuccessThreshold: seconds(30),
 		},
-		Execution: Execution{WorkersPerMember: 16},
+		Execution:  Execution{WorkersPerMember: 16},
+		Scheduling: Scheduling{Capacity: v1alpha1.CapacityNodes},
 		Descheduling: Descheduling{
 			Enabled: true, Threshold: seconds(300), CoolDown: seconds(600), Interval: seconds(30),
 		},

@@ -43,10 +43,15 @@ func requirements(obj *unstructured.Unstructured) *v1alpha1.ReplicaRequirements 
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(content, &spec); err != nil {
 		return nil
 	}
+	return PodRequirements(obj.GetNamespace(), &spec)
+}
+
+// PodRequirements is what a pod of this spec needs from a cluster.
+func PodRequirements(namespace string, spec *corev1.PodSpec) *v1alpha1.ReplicaRequirements {
 	return &v1alpha1.ReplicaRequirements{
-		NodeClaim:         nodeClaim(&spec),
-		ResourceRequest:   resourceRequest(spec),
-		Namespace:         obj.GetNamespace(),
+		NodeClaim:         nodeClaim(spec),
+		ResourceRequest:   resourceRequest(*spec),
+		Namespace:         namespace,
 		PriorityClassName: spec.PriorityClassName,
 	}
 }

@@ -39,6 +39,8 @@ type Member struct {
 	Name string
 	// Objects holds what this host applied in the member, as *Observed, for the kinds that are watched.
 	Objects *objectcache.Cache
+	// Load tells how much room the member has.
+	Load *Load
 
 	client   dynamic.Interface
 	mapper   meta.RESTMapper
@@ -80,6 +82,9 @@ func newMember(name string, config *rest.Config, o observer) (*Member, error) {
 	}
 	if m.client, err = dynamic.NewForConfigAndClient(config, httpClient); err != nil {
 		return nil, fmt.Errorf("preparing the client of %s: %w", name, err)
+	}
+	if m.Load, err = newLoad(config); err != nil {
+		return nil, fmt.Errorf("preparing to watch the load of %s: %w", name, err)
 	}
 	m.Objects = objectcache.New(objectcache.Options{
 		Client: m.client, Mapper: m.mapper,

@@ -2,12 +2,14 @@ package membercluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"sync"
 
 	"k8s.io/client-go/rest"
 
+	"github.com/flotilla-dev/flotilla/internal/capacity"
 	"github.com/flotilla-dev/flotilla/internal/interpreter"
 )
 
@@ -17,6 +19,8 @@ type Connection struct {
 	Config *rest.Config
 	// Via describes the proxy on the way there, which cannot be told from Config: another text connects anew.
 	Via string
+	// Nodes asks for the member's nodes and pods to be watched, so that its room is known.
+	Nodes bool
 }
 
 // Pool holds the connections to the members. Connecting never dials: a member that does not answer keeps
@@ -24,6 +28,7 @@ type Connection struct {
 type Pool struct {
 	observer  observer
 	listeners []func(ctx context.Context, m *Member)
+	onRoom    []func(cluster string)
 
 	mu      sync.RWMutex
 	ctx     context.Context // set by Start: the life of every connection
@@ -34,6 +39,7 @@ type Pool struct {
 type pooled struct {
 	member     *Member
 	connection Connection
+	ctx        context.Context // the connection's life, once it is launched
 	cancel     context.CancelFunc
 }
 
@@ -48,14 +54,33 @@ func (p *Pool) OnConnect(f func(ctx context.Context, m *Member)) {
 	p.listeners = append(p.listeners, f)
 }
 
+// OnRoom calls f when a member may have more room than before: a node came, a pod went, or all has been seen for the
+// first time. f must not block. Register before Start.
+func (p *Pool) OnRoom(f func(cluster string)) { p.onRoom = append(p.onRoom, f) }
+
+// Table is what is free in a member; false when that is not watched, or not all of it has been seen.
+func (p *Pool) Table(name string) (*capacity.Table, bool) {
+	member, ok := p.Member(name)
+	if !ok {
+		return nil, false
+	}
+	table := member.Load.Table()
+	return table, table != nil
+}
+
 // Start lets connections live until ctx ends, then waits for them to stop.
 func (p *Pool) Start(ctx context.Context) error {
 	p.mu.Lock()
 	p.ctx = ctx
+	var errs []error
 	for _, entry := range p.members {
 		p.launch(entry)
+		errs = append(errs, p.load(entry))
 	}
 	p.mu.Unlock()
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("watching the load of the members: %w", err)
+	}
 	<-ctx.Done()
 	p.running.Wait()
 	return nil
@@ -73,7 +98,8 @@ func (p *Pool) Connect(name string, connection Connection) error {
 		if sameButToken(known.connection, connection) {
 			token := connection.Config.BearerToken
 			known.member.token.Store(&token)
-			return nil
+			known.connection.Nodes = connection.Nodes
+			return p.load(known)
 		}
 		known.cancel()
 		delete(p.members, name)
@@ -83,12 +109,34 @@ func (p *Pool) Connect(name string, connection Connection) error {
 		return fmt.Errorf("connecting to %s: %w", name, err)
 	}
 	connection.Config = rest.CopyConfig(connection.Config)
+	member.Load.onTable = func(grew bool) {
+		if !grew {
+			return
+		}
+		for _, f := range p.onRoom {
+			f(name)
+		}
+	}
 	entry := &pooled{member: member, connection: connection, cancel: func() {}}
 	p.members[name] = entry
-	if p.ctx != nil {
-		p.launch(entry)
+	if p.ctx == nil {
+		return nil
 	}
-	return nil
+	p.launch(entry)
+	return p.load(entry)
+}
+
+// load watches the load of a member that is launched, or stops to; the caller holds the lock.
+func (p *Pool) load(entry *pooled) error {
+	switch {
+	case entry.ctx == nil:
+		return nil
+	case entry.connection.Nodes:
+		return entry.member.Load.watch(entry.ctx)
+	default:
+		entry.member.Load.unwatch()
+		return nil
+	}
 }
 
 // Disconnect ends the connection to a member.
@@ -115,7 +163,7 @@ func (p *Pool) Member(name string) (*Member, bool) {
 // launch starts a connection; the caller holds the lock and has set ctx.
 func (p *Pool) launch(entry *pooled) {
 	ctx, cancel := context.WithCancel(p.ctx)
-	entry.cancel = cancel
+	entry.ctx, entry.cancel = ctx, cancel
 	for _, f := range p.listeners {
 		f(ctx, entry.member)
 	}
