@@ -118,7 +118,7 @@ func (r *Reconciler) meet(ctx context.Context, cluster *v1alpha1.Cluster) (*rest
 		return nil, err
 	}
 	r.renew(ctx, cluster, config, secret)
-	return config, r.options.Connections.Connect(cluster.Name, connection(cluster, config))
+	return config, r.options.Connections.Connect(cluster.Name, r.connection(cluster, config))
 }
 
 // clean takes Flotilla's rights out of the member. It is the last thing that is done there.

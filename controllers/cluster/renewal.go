@@ -56,5 +56,5 @@ func (r *Reconciler) replaceToken(ctx context.Context, cluster *v1alpha1.Cluster
 	}
 	renewed := rest.CopyConfig(config)
 	renewed.BearerToken = token.Value
-	return r.options.Connections.Connect(cluster.Name, connection(cluster, renewed))
+	return r.options.Connections.Connect(cluster.Name, r.connection(cluster, renewed))
 }

@@ -49,7 +49,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		"no workers":            {header + "execution:\n  workersPerMember: 0\n", "execution.workersPerMember: Invalid value: 0: must be at least 1"},
 		"lease below deadline":  {header + "leaderElection:\n  leaseDuration: 5s\n", "leaderElection.leaseDuration: Invalid value"},
 		"probes too often":      {header + "clusters:\n  probeInterval: 1ms\n", "clusters.probeInterval: Invalid value: \"1ms\": must be at least 100ms"},
-		"a capacity of nowhere": {header + "scheduling:\n  capacity: pods\n", `scheduling.capacity: Unsupported value: "pods": supported values: "nodes", "none", "summary"`},
+		"a capacity of nowhere": {header + "scheduling:\n  capacity: pods\n", `scheduling.capacity: Unsupported value: "pods": supported values: "nodes", "summary", "none"`},
 		"descheduling at once":  {header + "descheduling:\n  threshold: 0s\n", "descheduling.threshold: Invalid value: \"0s\": must be at least 1s"},
 		"no cool-down":          {header + "descheduling:\n  coolDown: 1ms\n", "descheduling.coolDown: Invalid value: \"1ms\": must be at least 1s"},
 		"sweeps too often":      {header + "descheduling:\n  interval: 1ms\n", "descheduling.interval: Invalid value: \"1ms\": must be at least 100ms"},
