@@ -30,13 +30,13 @@ const threshold = 5 * time.Minute
 
 // members play the members for tests.
 type members struct {
-	pods    map[string][]StuckPod
+	pods    map[string][]membercluster.StuckPod
 	objects map[string]*membercluster.Origin // by "cluster/Kind/name"
 	fail    map[string]error                 // by cluster
 	reads   int
 }
 
-func (m *members) Stuck(cluster string) ([]StuckPod, bool) {
+func (m *members) Stuck(cluster string) ([]membercluster.StuckPod, bool) {
 	pods, known := m.pods[cluster]
 	return pods, known
 }
@@ -54,10 +54,10 @@ func owner(apiVersion, kind, name string) metav1.OwnerReference {
 }
 
 // stuckPods are n pods of the ReplicaSet web-1 that were unschedulable at a time.
-func stuckPods(n int, since time.Time) []StuckPod {
-	var pods []StuckPod
+func stuckPods(n int, since time.Time) []membercluster.StuckPod {
+	var pods []membercluster.StuckPod
 	for range n {
-		pods = append(pods, StuckPod{Controller: owner("apps/v1", "ReplicaSet", "web-1"), Namespace: "shop", Since: since, Message: "too little cpu"})
+		pods = append(pods, membercluster.StuckPod{Controller: owner("apps/v1", "ReplicaSet", "web-1"), Namespace: "shop", Since: since, Message: "too little cpu"})
 	}
 	return pods
 }
@@ -66,7 +66,7 @@ func stuckPods(n int, since time.Time) []StuckPod {
 // member1.
 func webMembers() *members {
 	deployment := owner("apps/v1", "Deployment", "web")
-	m := &members{objects: map[string]*membercluster.Origin{}, fail: map[string]error{}, pods: map[string][]StuckPod{
+	m := &members{objects: map[string]*membercluster.Origin{}, fail: map[string]error{}, pods: map[string][]membercluster.StuckPod{
 		"member1": stuckPods(4, start.Add(-6*time.Minute)), "member2": {},
 	}}
 	for _, cluster := range []string{"member1", "member2"} {

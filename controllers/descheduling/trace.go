@@ -9,7 +9,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -27,22 +26,10 @@ const (
 	foreignAge = 10 * time.Minute
 )
 
-// StuckPod is a pod that a member's scheduler finds no node for.
-type StuckPod struct {
-	// Controller owns the pod.
-	Controller metav1.OwnerReference
-	// Namespace of the pod, and so of its controller.
-	Namespace string
-	// Since is when it was first said to be unschedulable.
-	Since time.Time
-	// Message is what the member's scheduler says.
-	Message string
-}
-
 // Members tells what happens in the members.
 type Members interface {
 	// Stuck are the pods that a member's scheduler finds no node for; false when nobody knows.
-	Stuck(cluster string) ([]StuckPod, bool)
+	Stuck(cluster string) ([]membercluster.StuckPod, bool)
 	// Origin reads from a member where an object comes from; nil when it does not exist there.
 	Origin(ctx context.Context, cluster string, gvk schema.GroupVersionKind, key types.NamespacedName) (*membercluster.Origin, error)
 }
@@ -58,7 +45,7 @@ type trails map[types.UID]trail
 
 // bindingsOf counts what has been stuck in a member since before the deadline, by binding. Pods that cannot be traced
 // are not counted; the error says why. The trails that are still needed are returned.
-func (r *Reconciler) bindingsOf(ctx context.Context, cluster string, pods []StuckPod, old trails) (map[types.NamespacedName]stuck, trails, error) {
+func (r *Reconciler) bindingsOf(ctx context.Context, cluster string, pods []membercluster.StuckPod, old trails) (map[types.NamespacedName]stuck, trails, error) {
 	ctx, cancel := context.WithTimeout(ctx, traceTimeout)
 	defer cancel()
 	now := r.clock.Now()
@@ -94,7 +81,7 @@ func (r *Reconciler) bindingsOf(ctx context.Context, cluster string, pods []Stuc
 	return found, used, errors.Join(errs...)
 }
 
-func add(s stuck, pod StuckPod) stuck {
+func add(s stuck, pod membercluster.StuckPod) stuck {
 	if s.pods == 0 || pod.Since.Before(s.since) {
 		s.since, s.message = pod.Since, pod.Message
 	}
@@ -104,7 +91,7 @@ func add(s stuck, pod StuckPod) stuck {
 
 // trace walks from a pod along its controllers to an object with this host's marks, and gives the binding that these
 // name; the zero name when there is none.
-func (r *Reconciler) trace(ctx context.Context, cluster string, pod StuckPod) (types.NamespacedName, error) {
+func (r *Reconciler) trace(ctx context.Context, cluster string, pod membercluster.StuckPod) (types.NamespacedName, error) {
 	owner := &pod.Controller
 	for range maxDepth {
 		gvk := schema.FromAPIVersionAndKind(owner.APIVersion, owner.Kind)

@@ -54,6 +54,7 @@ func assemble(ctx context.Context, mgr ctrl.Manager, hostUID string, c configfil
 		}},
 		{"scheduling", func() error { return scheduling.Setup(mgr, scheduling.Options{}) }},
 		{"rebalance", func() error { return rebalance.Setup(mgr, rebalance.Options{Templates: p.templates}) }},
+		{"descheduling", func() error { return setupDescheduling(mgr, p, c.Descheduling) }},
 		{"execution", func() error { return execution.Setup(ctx, mgr, executionOptions(p, c.Execution)) }},
 		{"aggregation", func() error {
 			return aggregation.Setup(mgr, aggregation.Options{Board: p.board, Templates: p.templates, Interpreter: p.interpreter})
