@@ -25,7 +25,8 @@ The kubeconfig and context of these commands are the host cluster's.`,
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)
 	root.SetErr(streams.ErrOut)
-	root.AddCommand(newJoinCommand(streams), newUnjoinCommand(streams), newGetCommand(streams), newVersionCommand(streams))
+	root.AddCommand(newJoinCommand(streams), newUnjoinCommand(streams), newGetCommand(streams),
+		newExplainCommand(streams), newSimulateCommand(streams), newVersionCommand(streams))
 	return root
 }
 

@@ -29,7 +29,7 @@ type ClusterPlacement struct {
 	Group string `json:"group,omitempty"`
 	// Tier is 0 for a primary cluster, and the number of the overflow group otherwise.
 	Tier int `json:"tier"`
-	// Weight is the static weight, or the room that stands in for it; 0 where nothing is divided by weight.
+	// Weight is the static weight; absent where replicas are not divided by static weights.
 	Weight int64 `json:"weight,omitempty"`
 	// Room is how many more replicas the cluster has room for; absent when that was not asked or is endless.
 	Room *int32 `json:"room,omitempty"`
@@ -141,9 +141,9 @@ func report(placements []ClusterPlacement, items []v1alpha1.AggregatedStatusItem
 	}
 }
 
-// weighs says whether weights divide the replicas of a binding.
+// weighs says whether static weights divide the replicas of a binding. Where room does, that says it all.
 func weighs(spec *v1alpha1.BindingSpec) bool {
-	return spec.Placement.Divides() && spec.Replicas != nil && len(spec.Components) <= 1
+	return spec.Placement.Divides() && spec.Replicas != nil && len(spec.Components) <= 1 && !schedule.UsesRoom(spec)
 }
 
 // PlacementChange is what a decision changes in one cluster.

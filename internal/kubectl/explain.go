@@ -1,0 +1,189 @@
+package kubectl
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/cli-runtime/pkg/resource"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/hostindex"
+	"github.com/flotilla-dev/flotilla/internal/schedule"
+)
+
+func newExplainCommand(streams genericiooptions.IOStreams) *cobra.Command {
+	var output, source string
+	cmd := &cobra.Command{
+		Use:   "explain (KIND/NAME | KIND NAME | BINDING)",
+		Short: "Say why a template runs where it does, and why not elsewhere",
+		Long: `Say why a template runs where it does, and why not elsewhere: which policy governs it, what was decided last, and
+for every cluster by which rule it was chosen or turned away, how much room it has, how many replicas it gets, and what
+would have to change. The last line answers in one sentence.
+
+The scheduler's own rules are asked again, with what the host and the members say now. Nothing is written. Where the
+placement looks at room, each member's nodes and pods are read once with the credentials that the host keeps, when you
+may read those, and its summary in the Cluster otherwise; the output says which.`,
+		Example: `  # Why is it not running where I want?
+  kubectl flotilla explain deployment/web -n shop
+
+  # By the short name of a kind, by its group, or by the name of the binding
+  kubectl flotilla explain deploy web -n shop
+  kubectl flotilla explain deployment.apps/web -n shop
+  kubectl flotilla explain web-deployment-1f3a5c79 -n shop
+
+  # The same for a program
+  kubectl flotilla explain deployment/web -n shop -o json`,
+		Args: cobra.RangeArgs(1, 2),
+	}
+	h := newHost(cmd)
+	cmd.Flags().StringVarP(&output, "output", "o", "table", "output format: "+outputs)
+	cmd.Flags().StringVar(&source, "capacity", "", capacityUsage)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := checkOutput(output); err != nil {
+			return err
+		}
+		capacitySource, err := parseCapacity(source)
+		if err != nil {
+			return err
+		}
+		c, err := h.client()
+		if err != nil {
+			return err
+		}
+		template, binding, err := h.find(cmd.Context(), c, args)
+		if err != nil {
+			return err
+		}
+		g := gatherer{host: c, rooms: roomReader{host: c, source: capacitySource, visit: visitMember}, now: clock.RealClock{}.Now()}
+		f, err := g.gather(cmd.Context(), template, binding)
+		if err != nil {
+			return err
+		}
+		e := explainFacts(f)
+		return printAs(streams.Out, output, e, func(out io.Writer) error { return printExplanation(out, &e, f.now) })
+	}
+	return cmd
+}
+
+// capacityUsage describes the flag --capacity.
+const capacityUsage = "where the room in clusters is read: nodes, summary or none; default: what each Cluster says, or else nodes where you may read the members' credentials"
+
+// find finds what the arguments name: a template, or a binding. One of both is nil.
+func (h host) find(ctx context.Context, c client.Reader, args []string) (*unstructured.Unstructured, v1alpha1.Binding, error) {
+	namespace, _, err := h.flags.ToRawKubeConfigLoader().Namespace()
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the kubeconfig of the host cluster: %w", err)
+	}
+	if len(args) == 1 && !strings.Contains(args[0], "/") {
+		binding, err := findBinding(ctx, c, namespace, args[0])
+		return nil, binding, err
+	}
+	infos, err := resource.NewBuilder(h.flags).Unstructured().NamespaceParam(namespace).DefaultNamespace().
+		ResourceTypeOrNameArgs(false, args...).Flatten().Do().Infos()
+	if err != nil {
+		return nil, nil, err // the builder's errors are kubectl's own
+	}
+	if len(infos) != 1 {
+		return nil, nil, fmt.Errorf("%d objects are named: explain one at a time", len(infos))
+	}
+	obj, ok := infos[0].Object.(*unstructured.Unstructured)
+	if !ok {
+		return nil, nil, fmt.Errorf("the host answered with a %T", infos[0].Object)
+	}
+	if obj.GroupVersionKind().Group != v1alpha1.GroupVersion.Group {
+		return obj, nil, nil
+	}
+	switch obj.GetKind() {
+	case "ResourceBinding", "ClusterResourceBinding":
+		binding, err := findBinding(ctx, c, obj.GetNamespace(), obj.GetName())
+		return nil, binding, err
+	}
+	return nil, nil, fmt.Errorf("a %s is no template: name a template, such as deployment/web, or its binding", obj.GetKind())
+}
+
+// findBinding finds a binding in a namespace, or else that of a cluster-scoped template.
+func findBinding(ctx context.Context, c client.Reader, namespace, name string) (v1alpha1.Binding, error) {
+	binding, err := hostindex.Binding(ctx, c, client.ObjectKey{Namespace: namespace, Name: name})
+	if apierrors.IsNotFound(err) && namespace != "" {
+		if global, globalErr := hostindex.Binding(ctx, c, client.ObjectKey{Name: name}); globalErr == nil {
+			return global, nil
+		}
+	}
+	if apierrors.IsNotFound(err) {
+		return nil, fmt.Errorf("no binding is named %q in the namespace %s: name a template as KIND/NAME, or a binding by its name", name, namespace)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the binding %s: %w", name, err)
+	}
+	return binding, nil
+}
+
+// gatherer reads what an explanation is made of.
+type gatherer struct {
+	host  client.Reader
+	rooms roomReader
+	now   time.Time
+}
+
+// gather reads what there is to say of a template, or of a binding's template.
+func (g gatherer) gather(ctx context.Context, template *unstructured.Unstructured, binding v1alpha1.Binding) (facts, error) {
+	f := facts{template: template, binding: binding, now: g.now}
+	var err error
+	if binding != nil {
+		f.reference = binding.BindingSpec().Resource
+		if f.template, err = g.template(ctx, f.reference); err != nil {
+			return f, err
+		}
+	} else {
+		f.reference = referenceTo(template)
+	}
+	clusters, err := readClusters(ctx, g.host)
+	if err != nil {
+		return f, err
+	}
+	if f.policies, err = readPolicies(ctx, g.host, f.reference.Namespace, false); err != nil {
+		return f, err
+	}
+	if f.bindings, err = readBindings(ctx, g.host, f.reference.Namespace, false); err != nil {
+		return f, err
+	}
+	if f.binding == nil {
+		f.binding = bindingOf(f.reference, f.bindings)
+	}
+	switch {
+	case f.binding != nil && f.binding.BindingSpec().Placement != nil:
+		f.subject = subjectOf(f.binding)
+	case f.binding == nil:
+		if proposed := propose(f.template, f.policies, nil); proposed.spec.Policy != nil {
+			f.subject = proposed
+		}
+	}
+	f.fleet.clusters = clusters
+	if f.subject != nil && schedule.UsesRoom(f.subject.spec) {
+		f.fleet.tables, f.rooms = g.rooms.read(ctx, clusters)
+	}
+	return f, nil
+}
+
+// template reads a binding's template; nil when it is gone.
+func (g gatherer) template(ctx context.Context, ref v1alpha1.ObjectReference) (*unstructured.Unstructured, error) {
+	obj := &unstructured.Unstructured{}
+	obj.SetGroupVersionKind(ref.GroupVersionKind())
+	err := g.host.Get(ctx, client.ObjectKey{Namespace: ref.Namespace, Name: ref.Name}, obj)
+	switch {
+	case err == nil:
+		return obj, nil
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	}
+	return nil, fmt.Errorf("reading the template %s: %w", templateText(ref), err)
+}
