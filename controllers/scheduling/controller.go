@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -11,14 +12,13 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/capacity"
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
 	"github.com/flotilla-dev/flotilla/internal/objectpatch"
 	"github.com/flotilla-dev/flotilla/internal/ownwrites"
@@ -39,8 +39,20 @@ const SchedulerName = "default-scheduler"
 // takes milliseconds.
 const defaultConcurrency = 16
 
+// Members tells how much room members have; membercluster.Pool does.
+type Members interface {
+	// Table is what is free in a member; false when nobody knows.
+	Table(cluster string) (*capacity.Table, bool)
+	// OnRoom calls f when a member may have more room than before.
+	OnRoom(f func(cluster string))
+}
+
 // Options are what the controller needs.
 type Options struct {
+	// Members tells how much room members have.
+	Members Members
+	// Capacity is where the room of members is found out whose Clusters do not say it.
+	Capacity v1alpha1.CapacitySource
 	// Clock; the real one when nil.
 	Clock clock.PassiveClock
 	// Concurrency is how many bindings are worked on at the same time; 16 when zero.
@@ -49,29 +61,36 @@ type Options struct {
 
 // Reconciler schedules bindings of both twins.
 type Reconciler struct {
-	client client.Client
-	events events.EventRecorder
-	clock  clock.PassiveClock
-	writes *ownwrites.Writes
-	moves  *moves
+	client   client.Client
+	members  Members
+	capacity v1alpha1.CapacitySource
+	events   events.EventRecorder
+	clock    clock.PassiveClock
+	writes   *ownwrites.Writes
+	moves    *moves
+	ledger   *ledger
+	waiting  *waiting
+	turns    *turns
+
+	// deciding lets one decision be made at a time, so that none is made upon what another one is about to change. It
+	// guards what follows. Writing a decision takes a thousand times as long, and is done at the same time.
+	deciding sync.Mutex
+	guesses  map[string]guessed
+	onTheWay map[types.NamespacedName][]v1alpha1.TargetCluster // decided, and not in the cache yet
 }
 
 // Setup adds the controller to a manager.
 func Setup(mgr ctrl.Manager, o Options) error {
-	if o.Clock == nil {
-		o.Clock = clock.RealClock{}
-	}
 	if o.Concurrency == 0 {
 		o.Concurrency = defaultConcurrency
 	}
-	r := newReconciler(mgr.GetClient(), mgr.GetEventRecorder("flotilla-"+name), o.Clock)
-	// A status says nothing that a decision depends on.
-	specChanges := builder.WithPredicates(predicate.GenerationChangedPredicate{})
+	r := newReconciler(mgr.GetClient(), mgr.GetEventRecorder("flotilla-"+name), o)
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named(name).
-		Watches(&v1alpha1.ResourceBinding{}, &handler.EnqueueRequestForObject{}, specChanges).
-		Watches(&v1alpha1.ClusterResourceBinding{}, &handler.EnqueueRequestForObject{}, specChanges).
+		Watches(&v1alpha1.ResourceBinding{}, r.onBinding()).
+		Watches(&v1alpha1.ClusterResourceBinding{}, r.onBinding()).
 		Watches(&v1alpha1.Cluster{}, r.onCluster()).
+		WatchesRawSource(r.rooms()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: o.Concurrency}).
 		Complete(r)
 	if err != nil {
@@ -80,17 +99,24 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	return nil
 }
 
-func newReconciler(c client.Client, recorder events.EventRecorder, passive clock.PassiveClock) *Reconciler {
-	return &Reconciler{client: c, events: recorder, clock: passive, writes: ownwrites.New(passive), moves: &moves{at: map[types.NamespacedName]time.Time{}}}
+func newReconciler(c client.Client, recorder events.EventRecorder, o Options) *Reconciler {
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
+	}
+	return &Reconciler{
+		client: c, members: o.Members, capacity: o.Capacity, events: recorder, clock: o.Clock, writes: ownwrites.New(o.Clock),
+		moves: &moves{at: map[types.NamespacedName]time.Time{}}, ledger: newLedger(), waiting: newWaiting(), turns: newTurns(),
+		guesses: map[string]guessed{}, onTheWay: map[types.NamespacedName][]v1alpha1.TargetCluster{},
+	}
 }
 
 // Reconcile decides where one binding goes, and writes what differs. A request without a namespace means a
 // ClusterResourceBinding.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	r.turns.begun(req.NamespacedName)
 	binding, err := hostindex.Binding(ctx, r.client, req.NamespacedName)
 	if apierrors.IsNotFound(err) {
-		r.writes.Forget(req.NamespacedName)
-		r.moves.forget(req.NamespacedName)
+		r.forget(req.NamespacedName)
 		return ctrl.Result{}, nil
 	}
 	if err != nil {
@@ -102,12 +128,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if !r.writes.Seen(req.NamespacedName, binding.GetResourceVersion()) {
 		return ctrl.Result{RequeueAfter: ownwrites.Retry}, nil
 	}
-	clusters, err := r.clusters(ctx)
+	decision, undo, err := r.decide(ctx, binding)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	decision := schedule.Decide(schedule.Input{Binding: binding.BindingSpec(), Clusters: clusters})
 	result, err := r.carryOut(ctx, binding, decision)
+	if err != nil {
+		undo()
+	}
 	switch {
 	case apierrors.IsNotFound(err):
 		return ctrl.Result{}, nil // deleted meanwhile
@@ -125,37 +153,88 @@ func ours(binding v1alpha1.Binding) bool {
 		(spec.SchedulerName == "" || spec.SchedulerName == SchedulerName)
 }
 
-func (r *Reconciler) clusters(ctx context.Context) ([]*v1alpha1.Cluster, error) {
-	var list v1alpha1.ClusterList
-	if err := r.client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("listing clusters: %w", err)
+// decide decides about a binding, and books the room that the decision takes. undo takes that back, when the decision
+// could not be written.
+func (r *Reconciler) decide(ctx context.Context, binding v1alpha1.Binding) (decision schedule.Decision, undo func(), err error) {
+	r.deciding.Lock()
+	defer r.deciding.Unlock()
+	key, spec := client.ObjectKeyFromObject(binding), binding.BindingSpec()
+	delete(r.onTheWay, key) // the cache shows the last decision
+	if suspended(spec) {
+		return schedule.Decision{Clusters: spec.Clusters, Reason: v1alpha1.ReasonSuspended, Message: "spec.suspension.scheduling is true", Memory: memoryOf(binding)}, func() {}, nil
 	}
-	clusters := make([]*v1alpha1.Cluster, len(list.Items))
-	for i := range list.Items {
-		clusters[i] = &list.Items[i]
+	in, err := r.input(ctx, binding)
+	if err != nil {
+		return schedule.Decision{}, nil, err
 	}
-	return clusters, nil
+	decision = schedule.Decide(in)
+	class := capacity.Compile(spec.ReplicaRequirements)
+	r.waiting.set(key, class, fullClusters(&decision))
+	giveBack := func() {}
+	if more := moved(spec.Clusters, decision.Clusters); len(more) > 0 {
+		r.onTheWay[key] = decision.Clusters
+		if schedule.UsesRoom(spec) {
+			giveBack = r.ledger.book(key, class, more, in.Now)
+		}
+	}
+	return decision, func() { giveBack(); r.arrived(key) }, nil
 }
+
+func suspended(spec *v1alpha1.BindingSpec) bool {
+	return spec.Suspension != nil && spec.Suspension.Scheduling != nil && *spec.Suspension.Scheduling
+}
+
+// arrived says that the cache shows where a binding is.
+func (r *Reconciler) arrived(key types.NamespacedName) {
+	r.deciding.Lock()
+	defer r.deciding.Unlock()
+	delete(r.onTheWay, key)
+}
+
+// moved is how many replicas more, or fewer, each cluster has after a decision.
+func moved(before, after []v1alpha1.TargetCluster) map[string]int32 {
+	more := map[string]int32{}
+	for _, target := range after {
+		more[target.Name] += ptr.Deref(target.Replicas, 1)
+	}
+	for _, target := range before {
+		more[target.Name] -= ptr.Deref(target.Replicas, 1)
+	}
+	for cluster, replicas := range more {
+		if replicas == 0 {
+			delete(more, cluster)
+		}
+	}
+	return more
+}
+
+// safetyLook is when a binding that waits is looked at although nothing told that it should be.
+const safetyLook = 5 * time.Minute
 
 // carryOut writes what a decision changes: the clusters at once, since they are what matters, and tellDelay later
 // what to tell about it. It changes binding, which must not be the cache's own.
 func (r *Reconciler) carryOut(ctx context.Context, binding v1alpha1.Binding, decision schedule.Decision) (ctrl.Result, error) {
 	key, now := client.ObjectKeyFromObject(binding), r.clock.Now()
-	before := *binding.BindingStatus()
-	if !equality.Semantic.DeepEqual(binding.BindingSpec().Clusters, decision.Clusters) {
-		if err := r.writeClusters(ctx, binding, decision.Clusters); err != nil {
+	before, old := *binding.BindingStatus(), binding.BindingSpec().Clusters
+	moves := !equality.Semantic.DeepEqual(old, decision.Clusters) && (len(old) > 0 || len(decision.Clusters) > 0)
+	if moves || decision.Memory.String() != binding.GetAnnotations()[v1alpha1.DecisionAnnotation] {
+		if err := r.writeDecision(ctx, binding, decision); err != nil {
 			return ctrl.Result{}, err
 		}
-		r.moves.note(key, now)
 	}
-	moved := r.moves.last(key)
-	if wait := tellDelay - now.Sub(moved); decision.Scheduled() && wait > 0 {
+	if moves {
+		r.moves.note(key, now)
+		r.tellMove(binding, decision, moved(old, decision.Clusters))
+	}
+	again := lookAgain(&decision)
+	last := r.moves.last(key)
+	if wait := tellDelay - now.Sub(last); decision.Scheduled() && wait > 0 {
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
-	status := wantedStatus(before, decision, binding.GetGeneration(), moved, now)
-	if sameStatus(before, status) {
+	status := wantedStatus(before, decision, binding.GetGeneration(), last, now)
+	if decision.Reason == v1alpha1.ReasonSuspended && before.LastScheduledTime != nil || sameStatus(before, status) {
 		r.moves.forget(key)
-		return ctrl.Result{}, nil
+		return again, nil
 	}
 	version, err := objectpatch.ApplyStatusVersion(ctx, r.client, binding, objectpatch.SchedulingOwner, &status)
 	if err != nil {
@@ -164,15 +243,40 @@ func (r *Reconciler) carryOut(ctx context.Context, binding v1alpha1.Binding, dec
 	r.writes.Wrote(key, version)
 	r.moves.forget(key)
 	r.tellTurn(binding, before.Conditions, status.Conditions[0])
-	return ctrl.Result{}, nil
+	return again, nil
 }
 
-// writeClusters replaces spec.clusters, unless the binding has changed since it was read. binding is then what
-// the host answered, so that its generation is the one that the decision led to.
-func (r *Reconciler) writeClusters(ctx context.Context, binding v1alpha1.Binding, clusters []v1alpha1.TargetCluster) error {
+// lookAgain is when time alone is a reason to decide anew.
+func lookAgain(d *schedule.Decision) ctrl.Result {
+	switch {
+	case d.RetryAfter > 0:
+		return ctrl.Result{RequeueAfter: d.RetryAfter}
+	case d.Pending > 0:
+		return ctrl.Result{RequeueAfter: safetyLook}
+	default:
+		return ctrl.Result{}
+	}
+}
+
+// memoryOf is what the last decision remembered. One that cannot be read was written by somebody else, and counts as
+// none.
+func memoryOf(binding v1alpha1.Binding) schedule.Memory {
+	memory, err := schedule.ParseMemory(binding.GetAnnotations()[v1alpha1.DecisionAnnotation])
+	if err != nil {
+		return schedule.Memory{}
+	}
+	return memory
+}
+
+// writeDecision replaces spec.clusters and the scheduler's memory, unless the binding has changed since it was read.
+// binding is then what the host answered, so that its generation is the one that the decision led to.
+func (r *Reconciler) writeDecision(ctx context.Context, binding v1alpha1.Binding, decision schedule.Decision) error {
 	patch, err := json.Marshal(map[string]any{
-		"metadata": map[string]any{"resourceVersion": binding.GetResourceVersion()},
-		"spec":     map[string]any{"clusters": orNull(clusters)},
+		"metadata": map[string]any{
+			"resourceVersion": binding.GetResourceVersion(),
+			"annotations":     map[string]any{v1alpha1.DecisionAnnotation: orNull(decision.Memory.String())},
+		},
+		"spec": map[string]any{"clusters": listOrNull(decision.Clusters)},
 	})
 	if err != nil {
 		return fmt.Errorf("encoding the clusters of binding %s: %w", binding.GetName(), err)
@@ -185,10 +289,17 @@ func (r *Reconciler) writeClusters(ctx context.Context, binding v1alpha1.Binding
 	return nil
 }
 
-// orNull removes the field rather than leaving an empty list behind.
-func orNull(clusters []v1alpha1.TargetCluster) any {
+// listOrNull removes the field rather than leaving an empty list behind, and orNull an empty annotation.
+func listOrNull(clusters []v1alpha1.TargetCluster) any {
 	if len(clusters) == 0 {
 		return nil
 	}
 	return clusters
+}
+
+func orNull(text string) any {
+	if text == "" {
+		return nil
+	}
+	return text
 }

@@ -23,9 +23,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/hostindex"
 	"github.com/flotilla-dev/flotilla/internal/ownwrites"
 )
 
@@ -52,7 +52,11 @@ func newBed(t *testing.T, objects ...client.Object) *bed {
 		t.Fatal(err)
 	}
 	b := &bed{recorder: events.NewFakeRecorder(10), clock: clocktesting.NewFakePassiveClock(start)}
-	b.client = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
+	builder := fake.NewClientBuilder().WithScheme(scheme)
+	if err := hostindex.Register(t.Context(), indexer{builder}); err != nil {
+		t.Fatal(err)
+	}
+	b.client = builder.WithObjects(objects...).
 		WithStatusSubresource(&v1alpha1.ResourceBinding{}, &v1alpha1.ClusterResourceBinding{}, &v1alpha1.Cluster{}).
 		WithInterceptorFuncs(interceptor.Funcs{
 			Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
@@ -68,8 +72,16 @@ func newBed(t *testing.T, objects ...client.Object) *bed {
 				return c.SubResource(sub).Apply(ctx, obj, opts...)
 			},
 		}).Build()
-	b.Reconciler = newReconciler(b.client, b.recorder, b.clock)
+	b.Reconciler = newReconciler(b.client, b.recorder, Options{Clock: b.clock, Capacity: v1alpha1.CapacityNone})
 	return b
+}
+
+// indexer gives a fake client the host's indexes.
+type indexer struct{ builder *fake.ClientBuilder }
+
+func (i indexer) IndexField(_ context.Context, obj client.Object, field string, extract client.IndexerFunc) error {
+	i.builder.WithIndex(obj, field, extract)
+	return nil
 }
 
 func (b *bed) reconcile(t *testing.T, key types.NamespacedName) ctrl.Result {
@@ -198,7 +210,7 @@ func TestNothingIsWrittenWhenNothingChanged(t *testing.T) {
 	before := b.writes()
 	b.clock.SetTime(start.Add(time.Hour))
 	b.reconcile(t, web)
-	b.Reconciler = newReconciler(b.client, b.recorder, b.clock) // a restart
+	b.Reconciler = newReconciler(b.client, b.recorder, Options{Clock: b.clock, Capacity: v1alpha1.CapacityNone}) // a restart
 	b.reconcile(t, web)
 	if b.writes() != before {
 		t.Errorf("writes of spec and status = %v, want still %v", b.writes(), before)
@@ -251,14 +263,14 @@ func TestAWarningIsSentAgainWhenTheReasonChanges(t *testing.T) {
 	b := newBed(t, binding, member("member1"))
 	b.reconcile(t, web)
 	changed := b.binding(t)
-	changed.Spec.Placement = &v1alpha1.Placement{ClusterAffinities: []v1alpha1.ClusterAffinityTerm{{AffinityName: "a"}}}
+	changed.Spec.Placement = &v1alpha1.Placement{SpreadConstraints: []v1alpha1.SpreadConstraint{{SpreadByField: "planet"}}}
 	if err := b.client.Update(t.Context(), changed); err != nil {
 		t.Fatal(err)
 	}
 	b.reconcile(t, web)
 	want := []string{
 		"Warning NoClusterFit 0/1 clusters fit: 1 did not match the affinity",
-		"Warning NotSupported placement.clusterAffinities has no effect in this version, and no decision can be made without it",
+		`Warning InvalidPlacement placement.spreadConstraints[0]: spreadByField "planet": use cluster, region, zone or provider`,
 	}
 	if diff := cmp.Diff(want, b.events()); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
@@ -346,7 +358,7 @@ func TestAChangeOfAClusterMatters(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			before, after := member("member1"), member("member1")
 			tc.change(after)
-			b := newBed(t, webBinding())
+			b := newBed(t, webBinding(alreadyIn("member1")))
 			q := priorityqueue.New[ctrl.Request](t.Name())
 			defer q.ShutDown()
 			b.onCluster().Update(t.Context(), event.UpdateEvent{ObjectOld: before, ObjectNew: after}, q)
@@ -357,7 +369,7 @@ func TestAChangeOfAClusterMatters(t *testing.T) {
 				return
 			}
 			request, priority, _ := q.GetWithPriority()
-			if diff := cmp.Diff(ctrl.Request{NamespacedName: web}, request); diff != "" || priority != handler.LowPriority {
+			if diff := cmp.Diff(ctrl.Request{NamespacedName: web}, request); diff != "" || priority >= userStep {
 				t.Errorf("priority %d, request (-want +got):\n%s", priority, diff)
 			}
 		})

@@ -1,15 +1,35 @@
 package scheduling
 
 import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/conditions"
+	"github.com/flotilla-dev/flotilla/internal/schedule"
 )
 
 // scheduleAction is what the scheduler was doing when an event happened.
 const scheduleAction = "Schedule"
+
+// tellMove tells the template's user that replicas move although the template was not edited.
+func (r *Reconciler) tellMove(binding v1alpha1.Binding, d schedule.Decision, more map[string]int32) {
+	switch d.Trigger {
+	case schedule.TriggerNone, schedule.TriggerNew, schedule.TriggerReplicas, schedule.TriggerPending:
+		return
+	}
+	changes := make([]string, 0, len(more))
+	for _, cluster := range slices.Sorted(maps.Keys(more)) {
+		changes = append(changes, fmt.Sprintf("%s %+d", cluster, more[cluster]))
+	}
+	r.events.Eventf(binding.BindingSpec().Resource.Core(), nil, corev1.EventTypeNormal, v1alpha1.ReasonRescheduled, scheduleAction,
+		"%s", conditions.Shorten(d.Trigger+": "+strings.Join(changes, ", "), conditions.MaxNote))
+}
 
 // tellTurn sends a warning to the template, which is the object that the user knows, when its scheduling fails
 // or fails for another reason than before. That all is well needs no event: the condition says it.

@@ -16,9 +16,11 @@ import (
 // generation. moved is when the clusters were written, if that has not been told yet.
 func wantedStatus(before v1alpha1.BindingStatus, d schedule.Decision, generation int64, moved, now time.Time) v1alpha1.BindingStatus {
 	status := v1alpha1.BindingStatus{
-		SchedulerObservedGeneration: generation,
-		LastScheduledTime:           before.LastScheduledTime,
-		Conditions:                  []metav1.Condition{condition(before.Conditions, d, generation, now)},
+		SchedulerObservedGeneration:   generation,
+		SchedulerObservedAffinityName: d.Group,
+		PendingReplicas:               d.Pending,
+		LastScheduledTime:             before.LastScheduledTime,
+		Conditions:                    []metav1.Condition{condition(before.Conditions, d, generation, now)},
 	}
 	switch {
 	case !moved.IsZero():
@@ -48,5 +50,7 @@ func sameStatus(before, want v1alpha1.BindingStatus) bool {
 	old := meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionScheduled)
 	return old != nil && equality.Semantic.DeepEqual(*old, want.Conditions[0]) &&
 		before.SchedulerObservedGeneration == want.SchedulerObservedGeneration &&
+		before.SchedulerObservedAffinityName == want.SchedulerObservedAffinityName &&
+		before.PendingReplicas == want.PendingReplicas &&
 		before.LastScheduledTime.Equal(want.LastScheduledTime)
 }

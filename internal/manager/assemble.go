@@ -48,11 +48,11 @@ func assemble(ctx context.Context, mgr ctrl.Manager, hostUID string, c configfil
 	}{
 		{"probes", func() error { return addProbes(mgr) }},
 		{"admission", func() error { return setupAdmission(mgr, c.Admission) }},
-		{"cluster", func() error { return cluster.Setup(mgr, clusterOptions(p, c.Clusters)) }},
+		{"cluster", func() error { return cluster.Setup(mgr, clusterOptions(p, c)) }},
 		{"propagation", func() error {
 			return propagation.Setup(mgr, propagation.Options{Templates: p.templates, Interpreter: p.interpreter})
 		}},
-		{"scheduling", func() error { return scheduling.Setup(mgr, scheduling.Options{}) }},
+		{"scheduling", func() error { return scheduling.Setup(mgr, scheduling.Options{Members: p.pool, Capacity: c.Scheduling.Capacity}) }},
 		{"rebalance", func() error { return rebalance.Setup(mgr, rebalance.Options{Templates: p.templates}) }},
 		{"descheduling", func() error { return setupDescheduling(mgr, p, c.Descheduling) }},
 		{"execution", func() error { return execution.Setup(ctx, mgr, executionOptions(p, c.Execution)) }},
@@ -93,13 +93,14 @@ func setupAdmission(mgr ctrl.Manager, a configfile.Admission) error {
 	return admission.Setup(mgr, admission.Options{})
 }
 
-func clusterOptions(p parts, c configfile.Clusters) cluster.Options {
+func clusterOptions(p parts, c configfile.Manager) cluster.Options {
 	return cluster.Options{
 		HostUID:     p.hostUID,
 		Connections: p.pool,
+		Capacity:    c.Scheduling.Capacity,
 		Timings: cluster.Timings{
-			ProbeInterval: c.ProbeInterval.Duration, ProbeTimeout: c.ProbeTimeout.Duration,
-			SuccessThreshold: c.SuccessThreshold.Duration, FailureThreshold: c.FailureThreshold.Duration,
+			ProbeInterval: c.Clusters.ProbeInterval.Duration, ProbeTimeout: c.Clusters.ProbeTimeout.Duration,
+			SuccessThreshold: c.Clusters.SuccessThreshold.Duration, FailureThreshold: c.Clusters.FailureThreshold.Duration,
 		},
 	}
 }

@@ -58,6 +58,14 @@ func (w *Writes) Seen(key types.NamespacedName, cached string) bool {
 	return true
 }
 
+// Own says whether a resource version is the one that the last write to the object led to.
+func (w *Writes) Own(key types.NamespacedName, version string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	last, known := w.last[key]
+	return known && last.version == version
+}
+
 // Forget drops what is remembered of an object that was deleted.
 func (w *Writes) Forget(key types.NamespacedName) {
 	w.mu.Lock()

@@ -37,8 +37,11 @@ func ParseMemory(text string) (Memory, error) {
 	return m, nil
 }
 
-// String is the memory as it is kept.
+// String is the memory as it is kept; the zero Memory is empty.
 func (m Memory) String() string {
+	if m == (Memory{}) {
+		return ""
+	}
 	text, err := json.Marshal(m)
 	if err != nil { // strings and times always can
 		return ""
