@@ -121,8 +121,18 @@ func notIn(placements []ClusterPlacement) string {
 	return text.String()
 }
 
-// mostUseful is what would change most, as the end of a sentence.
+// mostUseful is what would change most, as the end of a sentence: more room in clusters that are full, or else what is
+// between the template and most clusters.
 func mostUseful(placements []ClusterPlacement) string {
+	var full []string
+	for _, p := range placements {
+		if p.Chosen && p.Hint == moreRoomHint {
+			full = append(full, p.Cluster)
+		}
+	}
+	if len(full) > 0 {
+		return "; for " + listUp(full) + ": " + moreRoomHint
+	}
 	for _, c := range causesOf(placements) {
 		if c.hint != "" {
 			return "; for " + listUp(c.clusters) + ": " + c.hint

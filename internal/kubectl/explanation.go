@@ -213,9 +213,9 @@ func headOf(e *Explanation, now time.Time) []string {
 		lines = append(lines, fmt.Sprintf("Decided:   %s: %s (%s)", last.Reason, last.Message, when))
 	}
 	if d := e.Decision; d != nil {
-		why := "the placement is kept as it is"
+		why := "nothing moves"
 		if d.Trigger != "" {
-			why = "decided anew because of " + d.Trigger
+			why = "trigger " + d.Trigger
 		}
 		lines = append(lines, fmt.Sprintf("Now:       %s: %s (%s)", d.Reason, d.Message, why))
 	}

@@ -33,6 +33,8 @@ type ClusterPlacement struct {
 	Weight int64 `json:"weight,omitempty"`
 	// Room is how many more replicas the cluster has room for; absent when that was not asked or is endless.
 	Room *int32 `json:"room,omitempty"`
+	// Full says that the cluster got all that it has room for.
+	Full bool `json:"full,omitempty"`
 	// Before is how many replicas the cluster had before; absent when it did not have the template, or no number.
 	Before *int32 `json:"replicasBefore,omitempty"`
 	// Replicas is how many it has now; absent when it does not get the template, or no number.
@@ -69,6 +71,9 @@ func decisionOf(d schedule.Decision) PlacementDecision {
 	}
 }
 
+// moreRoomHint is what helps replicas that are pending in a cluster that is full.
+const moreRoomHint = "free resources in it, add nodes to it, or ask for less per replica"
+
 // placementsOf tells of every cluster of a decision: those that are chosen first, then those that fit, then the others,
 // each by name. before is where the template was.
 func placementsOf(d schedule.Decision, before []v1alpha1.TargetCluster, weighted bool) []ClusterPlacement {
@@ -79,7 +84,7 @@ func placementsOf(d schedule.Decision, before []v1alpha1.TargetCluster, weighted
 	for _, v := range d.Verdicts {
 		_, isChosen := chosen[v.Cluster]
 		p := ClusterPlacement{
-			Cluster: v.Cluster, Chosen: isChosen, Rule: v.Reason, Message: v.Message, Hint: v.Hint,
+			Cluster: v.Cluster, Chosen: isChosen, Rule: v.Reason, Message: v.Message, Hint: v.Hint, Full: v.Full,
 			Group: v.Group, Tier: v.Tier, Before: v.Was, Replicas: v.Replicas,
 		}
 		if weighted && v.Fits() {
@@ -87,6 +92,9 @@ func placementsOf(d schedule.Decision, before []v1alpha1.TargetCluster, weighted
 		}
 		if v.Room != schedule.EndlessRoom && v.Fits() {
 			p.Room = ptr.To(v.Room)
+		}
+		if isChosen && v.Full && d.Pending > 0 {
+			p.Message, p.Hint = p.Message+", as far as it has room", moreRoomHint
 		}
 		fits[v.Cluster] = v.Fits()
 		delete(was, v.Cluster)

@@ -138,11 +138,14 @@ func (f *simulateFlags) run(ctx context.Context, h liveHost, stdin io.Reader, no
 	}
 	w := world{now: now, bindingsOnly: len(documents) == 0}
 	notes := sorted.ignored
-	if err := g.clusters(ctx, &w, stdin, sorted.templates); err != nil {
+	if err := g.clusters(ctx, &w, stdin); err != nil {
 		return nil, err
 	}
 	if err := g.templates(ctx, &w, sorted); err != nil {
 		return nil, err
+	}
+	if f.clusterFile != "" {
+		g.assumeServed(&w)
 	}
 	rooms, err := g.room(ctx, &w)
 	if err != nil {
@@ -177,7 +180,7 @@ type simulationGatherer struct {
 }
 
 // clusters reads the fleet, and takes away what is to be taken away.
-func (g *simulationGatherer) clusters(ctx context.Context, w *world, stdin io.Reader, templates []*unstructured.Unstructured) error {
+func (g *simulationGatherer) clusters(ctx context.Context, w *world, stdin io.Reader) error {
 	var err error
 	if g.flags.clusterFile == "" {
 		w.fleet.clusters, err = readClusters(ctx, g.host)
@@ -186,7 +189,6 @@ func (g *simulationGatherer) clusters(ctx context.Context, w *world, stdin io.Re
 		if documents, err = readDocuments([]string{g.flags.clusterFile}, stdin); err == nil {
 			w.fleet.clusters, err = clustersOf(documents)
 		}
-		g.assumeServed(w.fleet.clusters, templates)
 	}
 	if err != nil {
 		return err
@@ -205,18 +207,13 @@ func (g *simulationGatherer) clusters(ctx context.Context, w *world, stdin io.Re
 	return nil
 }
 
-// assumeServed lets clusters of a file that say nothing of their APIs serve the templates of files.
-func (g *simulationGatherer) assumeServed(clusters []*v1alpha1.Cluster, templates []*unstructured.Unstructured) {
+// assumeServed lets clusters of a file that say nothing of their APIs serve everything that is calculated.
+func (g *simulationGatherer) assumeServed(w *world) {
 	var assumed []string
-	for _, cluster := range clusters {
-		if len(cluster.Status.APIEnablements) > 0 {
-			continue
-		}
-		assumed = append(assumed, cluster.Name)
-		for _, t := range templates {
-			cluster.Status.APIEnablements = append(cluster.Status.APIEnablements, v1alpha1.APIEnablement{
-				GroupVersion: t.GetAPIVersion(), Resources: servedKinds(t.GetAPIVersion(), templates),
-			})
+	for _, cluster := range w.fleet.clusters {
+		if len(cluster.Status.APIEnablements) == 0 {
+			assumed = append(assumed, cluster.Name)
+			cluster.Status.APIEnablements = everything(w)
 		}
 	}
 	if len(assumed) > 0 {
@@ -224,13 +221,23 @@ func (g *simulationGatherer) assumeServed(clusters []*v1alpha1.Cluster, template
 	}
 }
 
-func servedKinds(apiVersion string, templates []*unstructured.Unstructured) (kinds []v1alpha1.APIResource) {
-	for _, t := range templates {
-		if t.GetAPIVersion() == apiVersion {
-			kinds = append(kinds, v1alpha1.APIResource{Name: strings.ToLower(t.GetKind()), Kind: t.GetKind()})
-		}
+// everything is what a cluster serves that serves all kinds of a simulation.
+func everything(w *world) []v1alpha1.APIEnablement {
+	kinds := map[string][]v1alpha1.APIResource{}
+	add := func(apiVersion, kind string) {
+		kinds[apiVersion] = append(kinds[apiVersion], v1alpha1.APIResource{Name: strings.ToLower(kind), Kind: kind})
 	}
-	return kinds
+	for _, t := range w.templates {
+		add(t.GetAPIVersion(), t.GetKind())
+	}
+	for _, b := range w.bindings {
+		add(b.BindingSpec().Resource.APIVersion, b.BindingSpec().Resource.Kind)
+	}
+	enablements := make([]v1alpha1.APIEnablement, 0, len(kinds))
+	for apiVersion, resources := range kinds {
+		enablements = append(enablements, v1alpha1.APIEnablement{GroupVersion: apiVersion, Resources: resources})
+	}
+	return enablements
 }
 
 // templates reads what is to be calculated: the templates of the files, or the live ones that the files' policies select.
