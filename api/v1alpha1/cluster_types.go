@@ -126,12 +126,14 @@ type ClusterSpec struct {
 	Capacity CapacitySource `json:"capacity,omitempty"`
 
 	// resourceModels group nodes by their free resources, so that the summary tells how many replicas fit on
-	// single nodes. They count with capacity: summary. Grades are contiguous: each range begins where that of
-	// the grade below ends.
+	// single nodes. They count with capacity: summary; left out, nine grades of cpu and memory count. A node is of
+	// the highest grade of which it has the min of every resource.
 	// +optional
 	// +listType=map
 	// +listMapKey=grade
-	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:XValidation:rule="self.all(m, m.ranges.all(r, self[0].ranges.exists(f, f.name == r.name)) && size(m.ranges) == size(self[0].ranges))",message="every grade must have the same resources in its ranges"
+	// +kubebuilder:validation:XValidation:rule="self.all(m, m.ranges.all(r, quantity(string(r.min)).isLessThan(quantity(string(r.max)))))",message="the min of a range must be less than its max"
 	ResourceModels []ResourceModel `json:"resourceModels,omitempty"`
 
 	// deletionPolicy says what happens to the member's objects when this Cluster is deleted: Remove
@@ -167,13 +169,13 @@ type ResourceModel struct {
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:MaxItems=8
 	Ranges []ResourceModelRange `json:"ranges"`
 }
 
 // ResourceModelRange bounds one resource of a size.
 type ResourceModelRange struct {
-	// name of the resource.
+	// name of the resource, such as cpu.
 	Name corev1.ResourceName `json:"name"`
 
 	// min is the smallest amount.

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/capacity"
 	"github.com/flotilla-dev/flotilla/internal/membercluster"
 	"github.com/flotilla-dev/flotilla/internal/memberprobe"
 	"github.com/flotilla-dev/flotilla/internal/objectpatch"
@@ -137,12 +138,20 @@ func (r *Reconciler) collect(ctx context.Context, cluster *v1alpha1.Cluster, vis
 	} else {
 		c.discovery = &discovery
 	}
-	if summary, err := visit.Summarize(ctx); err != nil {
+	if summary, err := visit.Summarize(ctx, r.models(cluster)); err != nil {
 		c.summaryErr = err
 	} else {
 		c.summary = &summary
 	}
 	return &c
+}
+
+// models are what the nodes of a member are graded by; none where its room is not told by a summary.
+func (r *Reconciler) models(cluster *v1alpha1.Cluster) []v1alpha1.ResourceModel {
+	if cluster.Spec.CapacityFrom(r.options.Capacity) != v1alpha1.CapacitySummary {
+		return nil
+	}
+	return capacity.Models(cluster.Spec.ResourceModels)
 }
 
 // connection is how execution reaches a member, and how its room is found out.

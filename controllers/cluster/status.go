@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -88,15 +89,17 @@ func keep(status *v1alpha1.ClusterStatus, generation int64, c collection, now ti
 
 // fieldsHonored names the fields that are set and have no effect in this version.
 func fieldsHonored(cluster *v1alpha1.Cluster, now time.Time) metav1.Condition {
+	c := condition(v1alpha1.ConditionFieldsHonored, cluster.Generation, now)
+	c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonAllHonored, "every field that is set has an effect"
 	var idle []string
 	if cluster.Spec.SyncMode == v1alpha1.Pull {
 		idle = append(idle, "spec.syncMode: Pull")
 	}
-	if len(cluster.Spec.ResourceModels) > 0 {
-		idle = append(idle, "spec.resourceModels")
+	for i, taint := range cluster.Spec.Taints {
+		if taint.Effect == corev1.TaintEffectNoExecute {
+			idle = append(idle, fmt.Sprintf("spec.taints[%d].effect: NoExecute, other than as NoSchedule", i))
+		}
 	}
-	c := condition(v1alpha1.ConditionFieldsHonored, cluster.Generation, now)
-	c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonAllHonored, "every field that is set has an effect"
 	if len(idle) > 0 {
 		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonNotYetHonored
 		c.Message = "has no effect in this version: " + strings.Join(idle, ", ")

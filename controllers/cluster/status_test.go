@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
@@ -53,7 +54,7 @@ func TestTheStatusHoldsWhatWasSeenAndKeepsWhatWasNot(t *testing.T) {
 			},
 		},
 		"nothing but a fault": {
-			spec: v1alpha1.ClusterSpec{ResourceModels: []v1alpha1.ResourceModel{{Grade: 1}}},
+			spec: v1alpha1.ClusterSpec{Taints: []corev1.Taint{{Key: "a", Effect: corev1.TaintEffectNoSchedule}, {Key: "b", Effect: corev1.TaintEffectNoExecute}}},
 			had:  v1alpha1.ClusterStatus{KubernetesVersion: "v1.36.0", NodeSummary: &v1alpha1.NodeSummary{TotalNum: 1}},
 			seen: sighting{fault: faultOf(v1alpha1.ReasonUnauthorized)},
 			want: v1alpha1.ClusterStatus{
@@ -61,7 +62,7 @@ func TestTheStatusHoldsWhatWasSeenAndKeepsWhatWasNot(t *testing.T) {
 				Probe: &v1alpha1.ProbeStatus{Outcome: metav1.ConditionFalse, Since: metav1.NewTime(start)},
 				Conditions: []metav1.Condition{
 					at(3, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonUnauthorized, "it is Unauthorized"),
-					at(3, v1alpha1.ConditionFieldsHonored, metav1.ConditionFalse, v1alpha1.ReasonNotYetHonored, "has no effect in this version: spec.resourceModels"),
+					at(3, v1alpha1.ConditionFieldsHonored, metav1.ConditionFalse, v1alpha1.ReasonNotYetHonored, "has no effect in this version: spec.taints[1].effect: NoExecute, other than as NoSchedule"),
 				},
 			},
 		},

@@ -11,6 +11,8 @@ import (
 	resourcehelper "k8s.io/component-helpers/resource"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/capacity"
+	"github.com/flotilla-dev/flotilla/internal/interpreter"
 )
 
 // pageSize bounds what is held at once while nodes and pods are listed; kubectl lists in the same portions.
@@ -25,9 +27,10 @@ type Summary struct {
 }
 
 // Summarize counts the member's nodes and adds up what they offer and what pods ask for. Pods that have
-// ended do not count.
-func (v *Visit) Summarize(ctx context.Context) (Summary, error) {
+// ended do not count. With models, it also counts the nodes of each grade.
+func (v *Visit) Summarize(ctx context.Context, models []v1alpha1.ResourceModel) (Summary, error) {
 	tally := newTally()
+	tally.models = models
 	err := pages(func(options metav1.ListOptions) (string, error) {
 		list, err := v.clientset.CoreV1().Nodes().List(ctx, options)
 		if err != nil {
@@ -81,6 +84,11 @@ type tally struct {
 	allocatable  corev1.ResourceList
 	allocated    corev1.ResourceList
 	allocating   corev1.ResourceList
+
+	// What the grades are counted from; nodes and pods are only kept where there are models.
+	models []v1alpha1.ResourceModel
+	nodes  []capacity.Node
+	pods   []capacity.Pod
 }
 
 func newTally() *tally {
@@ -91,6 +99,9 @@ func newTally() *tally {
 }
 
 func (t *tally) addNode(node *corev1.Node) {
+	if len(t.models) > 0 {
+		t.nodes = append(t.nodes, capacity.NewNode(node))
+	}
 	t.total++
 	if !isReady(node) {
 		return
@@ -113,6 +124,9 @@ func isReady(node *corev1.Node) bool {
 }
 
 func (t *tally) addPod(pod *corev1.Pod) {
+	if len(t.models) > 0 && pod.Spec.NodeName != "" { // those that wait are in the sums
+		t.pods = append(t.pods, capacity.Pod{Class: capacity.Compile(interpreter.PodRequirements(pod.Namespace, &pod.Spec)), Node: pod.Spec.NodeName})
+	}
 	sum := t.allocated
 	switch {
 	case pod.Spec.NodeName == "":
@@ -125,10 +139,14 @@ func (t *tally) addPod(pod *corev1.Pod) {
 }
 
 func (t *tally) summary() Summary {
-	return Summary{
+	summary := Summary{
 		Nodes:     v1alpha1.NodeSummary{TotalNum: t.total, ReadyNum: t.ready},
 		Resources: v1alpha1.ResourceSummary{Allocatable: canonical(t.allocatable), Allocated: canonical(t.allocated), Allocating: canonical(t.allocating)},
 	}
+	if len(t.models) > 0 {
+		summary.Resources.AllocatableModelings = capacity.NewTable(0, t.nodes, t.pods, nil).Grades(t.models)
+	}
+	return summary
 }
 
 func add(sum, more corev1.ResourceList) {

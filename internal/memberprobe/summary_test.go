@@ -42,7 +42,11 @@ func TestSummarizeCountsWhatCanBeUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer visit.Close()
-	got, err := visit.Summarize(t.Context())
+	grades := []v1alpha1.ResourceModel{
+		{Grade: 1, Ranges: []v1alpha1.ResourceModelRange{{Name: "cpu", Min: resource.MustParse("0"), Max: resource.MustParse("1")}}},
+		{Grade: 2, Ranges: []v1alpha1.ResourceModelRange{{Name: "cpu", Min: resource.MustParse("1"), Max: resource.MustParse("64")}}},
+	}
+	got, err := visit.Summarize(t.Context(), grades)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,6 +56,8 @@ func TestSummarizeCountsWhatCanBeUsed(t *testing.T) {
 			Allocatable: corev1.ResourceList{"cpu": resource.MustParse("4"), "pods": resource.MustParse("10")},
 			Allocated:   corev1.ResourceList{"cpu": resource.MustParse("2500m"), "pods": resource.MustParse("2")},
 			Allocating:  corev1.ResourceList{"cpu": resource.MustParse("250m"), "memory": resource.MustParse("1Gi"), "pods": resource.MustParse("1")},
+			// One node of 4 cores, of which 2.5 are taken.
+			AllocatableModelings: []v1alpha1.AllocatableModeling{{Grade: 1}, {Grade: 2, Count: 1}},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
