@@ -21,8 +21,10 @@ type Simulation struct {
 	Capacity []ClusterRoom `json:"capacity,omitempty"`
 	// Changed is how many templates change their clusters or replicas.
 	Changed int `json:"changedTemplates"`
-	// Moved is how many replicas leave a cluster for another.
-	Moved int64 `json:"movedReplicas"`
+	// Moved is how many replicas leave a cluster for another, Added how many come and Removed how many go besides.
+	Moved   int64 `json:"movedReplicas"`
+	Added   int64 `json:"addedReplicas"`
+	Removed int64 `json:"removedReplicas"`
 	// Pending is how many replicas find no room.
 	Pending int64 `json:"pendingReplicas"`
 	// Notes say what was assumed.
@@ -133,7 +135,7 @@ func simulate(w world) Simulation {
 		if len(t.Changes) > 0 {
 			s.Changed++
 		}
-		s.Moved += t.Moved
+		s.Moved, s.Added, s.Removed = s.Moved+t.Moved, s.Added+t.Added, s.Removed+t.Removed
 		if t.Decision != nil {
 			s.Pending += int64(t.Decision.Pending)
 		}
@@ -206,7 +208,10 @@ func printSimulation(out io.Writer, s *Simulation) error {
 	}
 	lines = append(lines, s.Notes...)
 	lines = append(lines, totals(s))
-	if _, err := fmt.Fprintf(out, "\n%s\n", strings.Join(lines, "\n")); err != nil {
+	if len(s.Templates) > 0 {
+		lines = append([]string{""}, lines...)
+	}
+	if _, err := fmt.Fprintf(out, "%s\n", strings.Join(lines, "\n")); err != nil {
 		return fmt.Errorf("printing: %w", err)
 	}
 	return nil
@@ -304,17 +309,6 @@ func totals(s *Simulation) string {
 	if len(s.Templates) == 0 {
 		return "No template is selected: nothing changes."
 	}
-	verb := "change"
-	if s.Changed == 1 {
-		verb = "changes"
-	}
-	return fmt.Sprintf("%d of %s %s; %s to another cluster, %s find no room.", s.Changed, countText(int64(len(s.Templates)), "template"),
-		verb, movesText(s.Moved), countText(s.Pending, "replica"))
-}
-
-func movesText(n int64) string {
-	if n == 1 {
-		return "1 replica moves"
-	}
-	return countText(n, "replica") + " move"
+	return fmt.Sprintf("%s, %d changed; replicas: %d moved, %d added, %d removed, %d pending.",
+		countText(int64(len(s.Templates)), "template"), s.Changed, s.Moved, s.Added, s.Removed, s.Pending)
 }
