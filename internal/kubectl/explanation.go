@@ -121,6 +121,9 @@ func notesOn(f facts) (notes []string) {
 	if f.binding == nil {
 		return notes
 	}
+	if f.binding.GetDeletionTimestamp() != nil && f.template != nil {
+		notes = append(notes, "The binding is being deleted: members have not all removed what it put there.")
+	}
 	spec := f.binding.BindingSpec()
 	switch policy := governing(f); {
 	case spec.Policy == nil:

@@ -13,6 +13,10 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/schedule"
 )
 
+// maxSets is how many sets of components are counted: one is placed, and more than a few only tell large clusters apart.
+// The scheduler counts as many.
+const maxSets = 16
+
 // fleet is what a calculation sees of the clusters.
 type fleet struct {
 	clusters []*v1alpha1.Cluster
@@ -51,7 +55,7 @@ func (f *fleet) room(spec *v1alpha1.BindingSpec) map[string]schedule.Room {
 	for name, table := range f.tables {
 		var room schedule.Room
 		if len(parts) > 1 {
-			room.Replicas, room.Shortage = table.Sets(parts, 1) // it goes to one cluster as a whole
+			room.Replicas, room.Shortage = table.Sets(parts, maxSets)
 		} else {
 			room.Replicas, room.Shortage = table.Room(class, math.MaxInt32)
 		}

@@ -118,8 +118,10 @@ func TestSimulateSaysWhatWouldChange(t *testing.T) {
 		want  string
 	}{
 		"an edited policy moves its live templates": {
-			flags: func(t *testing.T) simulateFlags { return simulateFlags{files: []string{inFile(t, "policy.yaml", policyText1)}} },
-			host:  live, want: `
+			flags: func(t *testing.T) simulateFlags {
+				return simulateFlags{files: []string{inFile(t, "policy.yaml", policyText1)}}
+			},
+			host: live, want: `
 TEMPLATE              POLICY   TODAY              THEN              CHANGE             REASON    TRIGGER
 Deployment shop/api   web      berlin:2 paris:2   berlin:2 rome:2   -paris:2 +rome:2   Success   PlacementChanged
 Deployment shop/web   web      berlin:2 paris:1   berlin:2 rome:1   -paris:1 +rome:1   Success   PlacementChanged

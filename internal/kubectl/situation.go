@@ -91,10 +91,13 @@ func subjectOf(b v1alpha1.Binding) *subject {
 	return &subject{spec: b.BindingSpec().DeepCopy(), memory: b.GetAnnotations()[v1alpha1.DecisionAnnotation]}
 }
 
+// subjectsOf are the bindings that are there to stay.
 func subjectsOf(bindings []v1alpha1.Binding) []*subject {
-	subjects := make([]*subject, len(bindings))
-	for i := range bindings {
-		subjects[i] = subjectOf(bindings[i])
+	subjects := make([]*subject, 0, len(bindings))
+	for _, b := range bindings {
+		if b.GetDeletionTimestamp() == nil {
+			subjects = append(subjects, subjectOf(b))
+		}
 	}
 	return subjects
 }
