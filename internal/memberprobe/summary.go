@@ -93,8 +93,10 @@ type tally struct {
 
 func newTally() *tally {
 	return &tally{
-		usable: sets.New[string](), allocatable: corev1.ResourceList{},
-		allocated: corev1.ResourceList{}, allocating: corev1.ResourceList{},
+		usable: sets.New[string](),
+		// A member all of whose nodes are closed says that it has room for 0 pods: the API refuses an empty summary.
+		allocatable: corev1.ResourceList{corev1.ResourcePods: resource.Quantity{}},
+		allocated:   corev1.ResourceList{}, allocating: corev1.ResourceList{},
 	}
 }
 

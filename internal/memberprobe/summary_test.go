@@ -69,6 +69,18 @@ func TestSummarizeCountsWhatCanBeUsed(t *testing.T) {
 	}
 }
 
+func TestAMemberWithoutUsableNodesHasRoomForNoPods(t *testing.T) {
+	tally := newTally()
+	tally.addNode(&corev1.Node{})
+	want := Summary{
+		Nodes:     v1alpha1.NodeSummary{TotalNum: 1},
+		Resources: v1alpha1.ResourceSummary{Allocatable: corev1.ResourceList{"pods": resource.MustParse("0")}},
+	}
+	if diff := cmp.Diff(want, tally.summary()); diff != "" {
+		t.Errorf("summary() (-want +got):\n%s", diff)
+	}
+}
+
 func TestDiscoverNamesTheGroupsThatCannotBeListed(t *testing.T) {
 	handler := answers{
 		"/api":                {http.StatusOK, `{"kind":"APIVersions","versions":["v1"]}`},

@@ -116,12 +116,12 @@ func TestReplicasGoOnlyWhereANodeHoldsOne(t *testing.T) {
 func TestANodeThatIsCordonedDoesNotCountAndCountsAgain(t *testing.T) {
 	fleet, ns := start(t)
 	member := fleet.Member("member3")
-	cordon(t, member, "member3-node-0", true)
 	t.Cleanup(func() {
 		if err := member.Cordon(context.Background(), "member3-node-0", false); err != nil {
 			t.Error(err)
 		}
 	})
+	cordon(t, member, "member3-node-0", true)
 	app := web(ns, "web", 9)
 	expect.Create(t, fleet.Host, governing(ns, "", builder.ByRoom()), app.DeepCopy())
 	decided(t, fleet, app, map[string]int32{"member1": 4, "member2": 4}, 1)
