@@ -132,8 +132,6 @@ type ClusterSpec struct {
 	// +listType=map
 	// +listMapKey=grade
 	// +kubebuilder:validation:MaxItems=16
-	// +kubebuilder:validation:XValidation:rule="self.all(m, m.ranges.all(r, self[0].ranges.exists(f, f.name == r.name)) && size(m.ranges) == size(self[0].ranges))",message="every grade must have the same resources in its ranges"
-	// +kubebuilder:validation:XValidation:rule="self.all(m, m.ranges.all(r, quantity(string(r.min)).isLessThan(quantity(string(r.max)))))",message="the min of a range must be less than its max"
 	ResourceModels []ResourceModel `json:"resourceModels,omitempty"`
 
 	// deletionPolicy says what happens to the member's objects when this Cluster is deleted: Remove

@@ -71,6 +71,8 @@ const (
 const (
 	// ReasonAllHonored: every field that is set has an effect.
 	ReasonAllHonored = "AllHonored"
+	// ReasonInvalidResourceModels: the message names a part of a Cluster's spec.resourceModels that makes no sense.
+	ReasonInvalidResourceModels = "InvalidResourceModels"
 	// ReasonNotYetHonored: the message names fields that are set and have no effect in this version.
 	ReasonNotYetHonored = "NotYetHonored"
 )

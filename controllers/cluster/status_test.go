@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
@@ -94,5 +95,31 @@ func TestAMessageIsCutToWhatTheAPITakes(t *testing.T) {
 	set(&status, metav1.Condition{Type: "T", Message: strings.Repeat("ä", 20000)})
 	if n := len(status.Conditions[0].Message); n > 32768 {
 		t.Errorf("the message has %d bytes", n)
+	}
+}
+
+func TestResourceModelsThatMakeNoSenseAreNamed(t *testing.T) {
+	grade := func(n int32, ranges ...v1alpha1.ResourceModelRange) v1alpha1.ResourceModel {
+		return v1alpha1.ResourceModel{Grade: n, Ranges: ranges}
+	}
+	between := func(name corev1.ResourceName, least, most string) v1alpha1.ResourceModelRange {
+		return v1alpha1.ResourceModelRange{Name: name, Min: resource.MustParse(least), Max: resource.MustParse(most)}
+	}
+	tests := map[string]struct {
+		models []v1alpha1.ResourceModel
+		want   string
+	}{
+		"none":              {nil, ""},
+		"two grades":        {[]v1alpha1.ResourceModel{grade(0, between("cpu", "0", "4")), grade(1, between("cpu", "4", "1k"))}, ""},
+		"an empty range":    {[]v1alpha1.ResourceModel{grade(0, between("cpu", "4", "4000m"))}, "spec.resourceModels[0].ranges[0]: min must be less than max"},
+		"another resource":  {[]v1alpha1.ResourceModel{grade(0, between("cpu", "0", "4")), grade(1, between("memory", "4", "5"))}, "spec.resourceModels[1].ranges[0].name: memory is in no range of the first grade: name the same resources in every grade"},
+		"one resource less": {[]v1alpha1.ResourceModel{grade(0, between("cpu", "0", "4"), between("memory", "0", "4")), grade(1, between("cpu", "4", "5"))}, "spec.resourceModels[1].ranges: name the same resources in every grade"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, modelsFault(tc.models)); diff != "" {
+				t.Errorf("modelsFault() (-want +got):\n%s", diff)
+			}
+		})
 	}
 }

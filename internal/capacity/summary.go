@@ -55,8 +55,12 @@ func least(m *v1alpha1.ResourceModel, total *amounts) amounts {
 	}
 	a := amountsOf(minimum)
 	a.pods = podsPerNode
-	if _, modelled := minimum[corev1.ResourceEphemeralStorage]; !modelled {
-		a.storage = total.storage
+	for name, pair := range map[corev1.ResourceName][2]*int64{
+		corev1.ResourceCPU: {&a.cpu, &total.cpu}, corev1.ResourceMemory: {&a.memory, &total.memory}, corev1.ResourceEphemeralStorage: {&a.storage, &total.storage},
+	} {
+		if _, modelled := minimum[name]; !modelled {
+			*pair[0] = *pair[1]
+		}
 	}
 	for _, other := range total.other {
 		if _, modelled := minimum[other.name]; !modelled {

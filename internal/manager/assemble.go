@@ -52,7 +52,9 @@ func assemble(ctx context.Context, mgr ctrl.Manager, hostUID string, c configfil
 		{"propagation", func() error {
 			return propagation.Setup(mgr, propagation.Options{Templates: p.templates, Interpreter: p.interpreter})
 		}},
-		{"scheduling", func() error { return scheduling.Setup(mgr, scheduling.Options{Members: p.pool, Capacity: c.Scheduling.Capacity}) }},
+		{"scheduling", func() error {
+			return scheduling.Setup(mgr, scheduling.Options{Members: p.pool, Capacity: c.Scheduling.Capacity})
+		}},
 		{"rebalance", func() error { return rebalance.Setup(mgr, rebalance.Options{Templates: p.templates}) }},
 		{"descheduling", func() error { return setupDescheduling(mgr, p, c.Descheduling) }},
 		{"execution", func() error { return execution.Setup(ctx, mgr, executionOptions(p, c.Execution)) }},

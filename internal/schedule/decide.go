@@ -130,6 +130,9 @@ func newEngine(in *Input) *engine {
 	if len(spec.ReplicaLimits) > 0 {
 		e.limits = make(map[string]int32, len(spec.ReplicaLimits))
 		for _, limit := range spec.ReplicaLimits {
+			if asked := spec.RescheduleTriggeredAt; asked != nil && limit.Since.Before(asked) {
+				continue // who asks for a fresh decision asks to try again
+			}
 			e.limits[limit.Cluster] = max(limit.MaxReplicas, 0)
 		}
 	}

@@ -232,8 +232,9 @@ func TestALimitOfTheDeschedulerSendsReplicasElsewhere(t *testing.T) {
 	l.expect("a:3 b:3", v1alpha1.ReasonLeaving, 0, TriggerLimit)
 	l.room["b"] = 3
 	l.well("a:2 b:4", TriggerLimit)
-	l.spec.ReplicaLimits = nil
+	l.room["a"] = 10
 	l.well("a:2 b:4", TriggerNone)
+	l.request().well("a:4 b:2", TriggerRequest)
 }
 
 func TestWorkloadAffinityKeepsTogetherAndApart(t *testing.T) {

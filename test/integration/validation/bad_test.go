@@ -9,13 +9,6 @@ func TestBadInputIsRefusedWithAMessageThatNamesTheField(t *testing.T) {
 		old, replacement string
 		message          string
 	}{
-		"a grade without the resources of the others": {
-			fullCluster, `ranges: [{name: cpu, min: "1", max: "2"}]}]`, `ranges: [{name: cpu, min: "1", max: "2"}]}, {grade: 2, ranges: [{name: memory, min: "1", max: "2"}]}]`,
-			"spec.resourceModels: Invalid value: every grade must have the same resources in its ranges",
-		},
-		"a range that ends before it begins": {
-			fullCluster, `min: "1", max: "2"`, `min: "2Gi", max: "1Gi"`, "spec.resourceModels: Invalid value: the min of a range must be less than its max",
-		},
 		"a capacity of nowhere": {
 			fullCluster, "  resourceModels:", "  capacity: pods\n  resourceModels:", `spec.capacity: Unsupported value: "pods": supported values: "nodes", "summary", "none"`,
 		},
