@@ -181,7 +181,8 @@ func (r *Reconciler) enqueueAll(ctx context.Context, q queue) {
 	}
 }
 
-// rooms tells of clusters that have more room than before, once the queue is there.
+// rooms tells of clusters that have more room than before, because their members say so or because bookings ended, once
+// the queue is there.
 func (r *Reconciler) rooms() source.Source {
 	var begun atomic.Pointer[func(cluster string)]
 	r.members.OnRoom(func(cluster string) {
@@ -192,6 +193,7 @@ func (r *Reconciler) rooms() source.Source {
 	return source.Func(func(ctx context.Context, q queue) error {
 		wake := func(cluster string) { r.wake(ctx, q, cluster) }
 		begun.Store(&wake)
+		go r.ledger.freed.run(ctx, wake)
 		return nil
 	})
 }

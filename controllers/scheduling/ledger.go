@@ -16,6 +16,7 @@ const bookingLife = 5 * time.Minute
 // follow each other quickly would all take the same room. It is safe for concurrent use.
 type ledger struct {
 	mu       sync.Mutex
+	freed    *freed
 	accounts map[string]*account                          // by cluster
 	bookings map[types.NamespacedName]map[string]*booking // by binding and cluster
 }
@@ -49,7 +50,7 @@ type booking struct {
 }
 
 func newLedger() *ledger {
-	return &ledger{accounts: map[string]*account{}, bookings: map[types.NamespacedName]map[string]*booking{}}
+	return &ledger{freed: newFreed(), accounts: map[string]*account{}, bookings: map[types.NamespacedName]map[string]*booking{}}
 }
 
 func (l *ledger) account(cluster string) *account {
@@ -185,6 +186,9 @@ func (l *ledger) set(binding types.NamespacedName, cluster string, class *capaci
 	more := replicas
 	if old != nil {
 		more -= old.replicas
+	}
+	if more < 0 {
+		l.freed.note(cluster)
 	}
 	switch {
 	case a.left == nil || more == 0:
