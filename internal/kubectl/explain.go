@@ -140,14 +140,14 @@ func (g gatherer) gather(ctx context.Context, template *unstructured.Unstructure
 	var err error
 	if binding != nil {
 		f.reference = binding.BindingSpec().Resource
-		if f.template, err = g.template(ctx, f.reference); err != nil {
-			return f, err
-		}
+		f.template, err = g.template(ctx, f.reference)
 	} else {
 		f.reference = referenceTo(template)
 	}
-	clusters, err := readClusters(ctx, g.host)
 	if err != nil {
+		return f, err
+	}
+	if f.fleet.clusters, err = readClusters(ctx, g.host); err != nil {
 		return f, err
 	}
 	if f.policies, err = readPolicies(ctx, g.host, f.reference.Namespace, false); err != nil {
@@ -159,19 +159,26 @@ func (g gatherer) gather(ctx context.Context, template *unstructured.Unstructure
 	if f.binding == nil {
 		f.binding = bindingOf(f.reference, f.bindings)
 	}
-	switch {
-	case f.binding != nil && f.binding.BindingSpec().Placement != nil:
-		f.subject = subjectOf(f.binding)
-	case f.binding == nil:
-		if proposed := propose(f.template, f.policies, nil); proposed.spec.Policy != nil {
-			f.subject = proposed
-		}
-	}
-	f.fleet.clusters = clusters
+	f.subject = toDecide(&f)
 	if f.subject != nil && schedule.UsesRoom(f.subject.spec) {
-		f.fleet.tables, f.rooms = g.rooms.read(ctx, clusters)
+		f.fleet.tables, f.rooms = g.rooms.read(ctx, f.fleet.clusters)
 	}
 	return f, nil
+}
+
+// toDecide is what the rules are asked about: the binding, or the one that propagation would make. It is nil when there
+// is nothing to decide.
+func toDecide(f *facts) *subject {
+	if f.binding != nil {
+		if f.binding.BindingSpec().Placement == nil {
+			return nil
+		}
+		return subjectOf(f.binding)
+	}
+	if proposed := propose(f.template, f.policies, nil); proposed.spec.Policy != nil {
+		return proposed
+	}
+	return nil
 }
 
 // template reads a binding's template; nil when it is gone.
