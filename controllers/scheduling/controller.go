@@ -168,13 +168,13 @@ func (r *Reconciler) decide(ctx context.Context, binding v1alpha1.Binding) (deci
 		return schedule.Decision{}, nil, err
 	}
 	decision = schedule.Decide(in)
-	class := capacity.Compile(spec.ReplicaRequirements)
-	r.waiting.set(key, class, fullClusters(&decision))
+	who := claimOf(binding)
+	r.waiting.set(key, who.class, fullClusters(&decision))
 	giveBack := func() {}
-	if more := moved(spec.Clusters, decision.Clusters); len(more) > 0 {
+	if changes := moved(spec.Clusters, decision.Clusters); len(changes) > 0 {
 		r.onTheWay[key] = decision.Clusters
 		if schedule.UsesRoom(spec) {
-			giveBack = r.ledger.book(key, class, more, in.Now)
+			giveBack = r.ledger.book(who, changes, in.Now)
 		}
 	}
 	return decision, func() { giveBack(); r.arrived(key) }, nil
@@ -191,21 +191,22 @@ func (r *Reconciler) arrived(key types.NamespacedName) {
 	delete(r.onTheWay, key)
 }
 
-// moved is how many replicas more, or fewer, each cluster has after a decision.
-func moved(before, after []v1alpha1.TargetCluster) map[string]int32 {
-	more := map[string]int32{}
-	for _, target := range after {
-		more[target.Name] += ptr.Deref(target.Replicas, 1)
-	}
+// moved is what a decision changes in each cluster. An object without a number of replicas counts as one.
+func moved(before, after []v1alpha1.TargetCluster) map[string]change {
+	changes := map[string]change{}
 	for _, target := range before {
-		more[target.Name] -= ptr.Deref(target.Replicas, 1)
+		changes[target.Name] = change{more: -ptr.Deref(target.Replicas, 1)}
 	}
-	for cluster, replicas := range more {
-		if replicas == 0 {
-			delete(more, cluster)
+	for _, target := range after {
+		replicas := ptr.Deref(target.Replicas, 1)
+		changes[target.Name] = change{more: changes[target.Name].more + replicas, decided: replicas}
+	}
+	for cluster, change := range changes {
+		if change.more == 0 {
+			delete(changes, cluster)
 		}
 	}
-	return more
+	return changes
 }
 
 // safetyLook is when a binding that waits is looked at although nothing told that it should be.

@@ -18,17 +18,17 @@ import (
 const scheduleAction = "Schedule"
 
 // tellMove tells the template's user that replicas move although the template was not edited.
-func (r *Reconciler) tellMove(binding v1alpha1.Binding, d schedule.Decision, more map[string]int32) {
+func (r *Reconciler) tellMove(binding v1alpha1.Binding, d schedule.Decision, changes map[string]change) {
 	switch d.Trigger {
 	case schedule.TriggerNone, schedule.TriggerNew, schedule.TriggerReplicas, schedule.TriggerPending:
 		return
 	}
-	changes := make([]string, 0, len(more))
-	for _, cluster := range slices.Sorted(maps.Keys(more)) {
-		changes = append(changes, fmt.Sprintf("%s %+d", cluster, more[cluster]))
+	words := make([]string, 0, len(changes))
+	for _, cluster := range slices.Sorted(maps.Keys(changes)) {
+		words = append(words, fmt.Sprintf("%s %+d", cluster, changes[cluster].more))
 	}
 	r.events.Eventf(binding.BindingSpec().Resource.Core(), nil, corev1.EventTypeNormal, v1alpha1.ReasonRescheduled, scheduleAction,
-		"%s", conditions.Shorten(d.Trigger+": "+strings.Join(changes, ", "), conditions.MaxNote))
+		"%s", conditions.Shorten(d.Trigger+": "+strings.Join(words, ", "), conditions.MaxNote))
 }
 
 // tellTurn sends a warning to the template, which is the object that the user knows, when its scheduling fails

@@ -5,26 +5,21 @@ import (
 	"maps"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"k8s.io/apimachinery/pkg/types"
-
-	"github.com/flotilla-dev/flotilla/internal/capacity"
 )
 
 func TestAClusterIsToldOfWhenABookingThereBecomesSmaller(t *testing.T) {
-	l, class, now := newLedger(), capacity.Compile(oneCore()), time.Unix(0, 0)
-	key := types.NamespacedName{Namespace: "shop", Name: "web"}
+	l, web := newLedger(), deployment("web")
 	steps := []struct {
 		what string
 		do   func()
 		want []string
 	}{
-		{"booked", func() { l.book(key, class, map[string]int32{"member1": 2, "member2": 1}, now) }, nil},
-		{"shown in part", func() { l.unshown(key, "member1", class, 1, false, now) }, []string{"member1"}},
-		{"shown as before", func() { l.unshown(key, "member1", class, 1, false, now) }, nil},
-		{"gone", func() { l.forget(key) }, []string{"member1", "member2"}},
+		{"booked", func() { l.book(web, changes{"member1": {2, 2}, "member2": {1, 1}}, start) }, nil},
+		{"reported in part", func() { l.reported(web.binding, "member1", 1) }, []string{"member1"}},
+		{"reported as before", func() { l.reported(web.binding, "member1", 1) }, nil},
+		{"gone", func() { l.forget(web.binding) }, []string{"member1", "member2"}},
 	}
 	for _, step := range steps {
 		step.do()

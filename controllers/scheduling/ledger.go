@@ -15,21 +15,21 @@ const bookingLife = 5 * time.Minute
 // ledger books the room that decisions take, until the members' own tables show it: without it, decisions that
 // follow each other quickly would all take the same room. It is safe for concurrent use.
 type ledger struct {
+	freed *freed
+
 	mu       sync.Mutex
-	freed    *freed
-	accounts map[string]*account                          // by cluster
-	bookings map[types.NamespacedName]map[string]*booking // by binding and cluster
+	accounts map[string]*account // by cluster
+	// clusters are those where a binding has booked.
+	clusters map[types.NamespacedName]map[string]bool
 }
 
 // account is one member's room.
 type account struct {
-	shown *capacity.Table // what the member shows; the bookings are not in it
-	left  *capacity.Table // without the bookings; nil when it has to be made anew
-	rooms map[string]roomOf
-	// booked adds up the bookings of each class.
-	booked map[string]*bookedClass
-	// ends is when the next booking ends.
-	ends time.Time
+	bookings map[types.NamespacedName]*booking
+	shown    *capacity.Table // what the member shows; the bookings are not in it
+	left     *capacity.Table // without the bookings; nil when it has to be made anew
+	rooms    map[string]roomOf
+	ends     time.Time // when the first booking ends
 }
 
 type roomOf struct {
@@ -37,26 +37,30 @@ type roomOf struct {
 	shortage string
 }
 
-type bookedClass struct {
+// claim is who takes room: a binding, whose replicas are of a class, and whose pods in members are those of a workload.
+type claim struct {
+	binding  types.NamespacedName
 	class    *capacity.Class
-	replicas int32
+	workload string
 }
 
-// booking is the room that one decision takes in one member.
+// booking is the room that one binding takes in one member and that the member does not show.
 type booking struct {
 	class    *capacity.Class
+	workload string
 	replicas int32
+	decided  int32 // all replicas that the binding has there
 	ends     time.Time
 }
 
 func newLedger() *ledger {
-	return &ledger{freed: newFreed(), accounts: map[string]*account{}, bookings: map[types.NamespacedName]map[string]*booking{}}
+	return &ledger{freed: newFreed(), accounts: map[string]*account{}, clusters: map[types.NamespacedName]map[string]bool{}}
 }
 
 func (l *ledger) account(cluster string) *account {
 	a, known := l.accounts[cluster]
 	if !known {
-		a = &account{booked: map[string]*bookedClass{}}
+		a = &account{bookings: map[types.NamespacedName]*booking{}}
 		l.accounts[cluster] = a
 	}
 	return a
@@ -65,17 +69,46 @@ func (l *ledger) account(cluster string) *account {
 // left is what a member shows as free, without what is booked there.
 func (l *ledger) left(cluster string, shown *capacity.Table, now time.Time) *capacity.Table {
 	a := l.account(cluster)
-	if !a.ends.IsZero() && !now.Before(a.ends) {
-		l.expire(cluster, now)
+	ended := !a.ends.IsZero() && !now.Before(a.ends)
+	if a.shown != shown || ended {
+		l.settle(cluster, shown, now)
 	}
-	if a.left != nil && a.shown == shown {
+	if a.left != nil {
 		return a.left
 	}
-	a.shown, a.left, a.rooms = shown, shown, map[string]roomOf{}
-	for _, b := range a.booked {
+	a.left, a.rooms = shown, map[string]roomOf{}
+	for _, b := range summed(a.bookings) {
 		a.left, _ = a.left.Place(b.class, b.replicas)
 	}
 	return a.left
+}
+
+// settle ends what a new table shows, and what is over. Where a member's pods are watched they are the evidence, and are in the
+// table that ends the booking: no room is taken twice.
+func (l *ledger) settle(cluster string, shown *capacity.Table, now time.Time) {
+	a := l.account(cluster)
+	a.shown, a.left, a.ends = shown, nil, time.Time{}
+	for binding, b := range a.bookings {
+		if pods, known := shown.Pods(b.workload); known {
+			b.replicas = min(b.replicas, b.decided-min(pods, b.decided))
+		}
+		if b.replicas <= 0 || !now.Before(b.ends) {
+			l.drop(binding, cluster)
+			continue
+		}
+		if a.ends.IsZero() || b.ends.Before(a.ends) {
+			a.ends = b.ends
+		}
+	}
+}
+
+// summed adds up bookings by class: there are far fewer of these.
+func summed(bookings map[types.NamespacedName]*booking) map[string]booking {
+	sums := map[string]booking{}
+	for _, b := range bookings {
+		sums[b.class.Key()] = booking{class: b.class, replicas: sums[b.class.Key()].replicas + b.replicas}
+	}
+	return sums
 }
 
 // room is how many more replicas of a class a member has room for, beside what is booked, and what one more would lack.
@@ -99,41 +132,68 @@ func (l *ledger) sets(cluster string, shown *capacity.Table, parts []capacity.Pa
 	return l.left(cluster, shown, now).Sets(parts, maxSets)
 }
 
-// book takes room for the replicas that a decision gives to clusters, more (or, negative, fewer) than before. It
-// returns how to take that back.
-func (l *ledger) book(binding types.NamespacedName, class *capacity.Class, more map[string]int32, now time.Time) (undo func()) {
+// change is what a decision changes in one cluster.
+type change struct {
+	more    int32 // replicas more, or (negative) fewer, than before
+	decided int32 // replicas after it
+}
+
+// book takes room for what a decision changes. It returns how to take that back.
+func (l *ledger) book(c claim, changes map[string]change, now time.Time) (undo func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	before := map[string]int32{}
-	for cluster, replicas := range more {
-		before[cluster] = l.booked(binding, cluster)
-		l.set(binding, cluster, class, max(before[cluster]+replicas, 0), now)
+	before := map[string]*booking{}
+	for cluster, change := range changes {
+		old := l.account(cluster).bookings[c.binding]
+		before[cluster] = old
+		b := &booking{class: c.class, workload: c.workload, replicas: change.more, decided: change.decided, ends: now.Add(bookingLife)}
+		if old != nil {
+			b.replicas += old.replicas
+		}
+		l.set(c.binding, cluster, b)
 	}
 	return func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		for cluster, replicas := range before {
-			l.set(binding, cluster, class, replicas, now)
+		for cluster, old := range before {
+			l.set(c.binding, cluster, old)
 		}
 	}
 }
 
-// unshown says that so many of a binding's replicas in a cluster are not shown by the member. Bookings only become
-// smaller by it; begin books that many, for decisions of an earlier manager.
-func (l *ledger) unshown(binding types.NamespacedName, cluster string, class *capacity.Class, replicas int32, begin bool, now time.Time) {
+// begin books what an earlier manager decided. What the members show of it ends with their tables.
+func (l *ledger) begin(c claim, cluster string, unshown, decided int32, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if booked := l.booked(binding, cluster); replicas < booked || begin {
-		l.set(binding, cluster, class, replicas, now)
+	l.set(c.binding, cluster, &booking{class: c.class, workload: c.workload, replicas: unshown, decided: decided, ends: now.Add(bookingLife)})
+}
+
+// reported says that a binding's replicas in a cluster are reported but for so many. It is the evidence where pods are
+// not watched, or cannot be told to be the binding's; elsewhere it says nothing that the pods did not say before.
+func (l *ledger) reported(binding types.NamespacedName, cluster string, unshown int32) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := l.account(cluster)
+	b := a.bookings[binding]
+	if b == nil || unshown >= b.replicas {
+		return
 	}
+	if a.shown != nil {
+		if pods, _ := a.shown.Pods(b.workload); pods > 0 {
+			return
+		}
+	}
+	smaller := *b
+	smaller.replicas = unshown
+	l.set(binding, cluster, &smaller)
 }
 
 // forget ends all bookings of a binding.
 func (l *ledger) forget(binding types.NamespacedName) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for cluster, b := range l.bookings[binding] {
-		l.set(binding, cluster, b.class, 0, time.Time{})
+	for cluster := range l.clusters[binding] {
+		l.set(binding, cluster, nil)
 	}
 }
 
@@ -141,88 +201,52 @@ func (l *ledger) forget(binding types.NamespacedName) {
 func (l *ledger) forgetCluster(cluster string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for binding := range l.account(cluster).bookings {
+		l.drop(binding, cluster)
+	}
 	delete(l.accounts, cluster)
-	for binding, clusters := range l.bookings {
-		delete(clusters, cluster)
-		if len(clusters) == 0 {
-			delete(l.bookings, binding)
-		}
-	}
 }
 
-func (l *ledger) booked(binding types.NamespacedName, cluster string) int32 {
-	if b := l.bookings[binding][cluster]; b != nil {
-		return b.replicas
-	}
-	return 0
-}
-
-// set changes one booking, and the account with it: room that is taken is placed at once, room that is given back is
-// seen when the account is made anew.
-func (l *ledger) set(binding types.NamespacedName, cluster string, class *capacity.Class, replicas int32, now time.Time) {
+// set changes one booking, nil for none, and the account with it: room that is taken is placed at once, room that is
+// given back is seen when the account is made anew.
+func (l *ledger) set(binding types.NamespacedName, cluster string, b *booking) {
 	a := l.account(cluster)
-	old := l.bookings[binding][cluster]
-	if old != nil {
-		l.add(a, old.class, -old.replicas)
-		delete(l.bookings[binding], cluster)
-	}
-	if replicas > 0 {
-		l.add(a, class, replicas)
-		if l.bookings[binding] == nil {
-			l.bookings[binding] = map[string]*booking{}
-		}
-		ends := now.Add(bookingLife)
-		if old != nil && replicas <= old.replicas {
-			ends = old.ends // what is left of a booking ends when it would have
-		}
-		l.bookings[binding][cluster] = &booking{class: class, replicas: replicas, ends: ends}
-		if a.ends.IsZero() || ends.Before(a.ends) {
-			a.ends = ends
-		}
-	}
-	if len(l.bookings[binding]) == 0 {
-		delete(l.bookings, binding)
-	}
-	more := replicas
+	old := a.bookings[binding]
+	l.drop(binding, cluster)
+	more := int32(0)
 	if old != nil {
 		more -= old.replicas
+	}
+	if b != nil && b.replicas > 0 {
+		more += b.replicas
+		a.bookings[binding] = b
+		if l.clusters[binding] == nil {
+			l.clusters[binding] = map[string]bool{}
+		}
+		l.clusters[binding][cluster] = true
+		if a.ends.IsZero() || b.ends.Before(a.ends) {
+			a.ends = b.ends
+		}
 	}
 	if more < 0 {
 		l.freed.note(cluster)
 	}
 	switch {
 	case a.left == nil || more == 0:
-	case more > 0 && (old == nil || old.class.Key() == class.Key()):
-		a.left, _ = a.left.Place(class, more)
+	case more > 0 && (old == nil || old.class.Key() == b.class.Key()):
+		a.left, _ = a.left.Place(b.class, more)
 		a.rooms = map[string]roomOf{}
 	default:
 		a.left = nil
 	}
 }
 
-func (l *ledger) add(a *account, class *capacity.Class, replicas int32) {
-	b := a.booked[class.Key()]
-	if b == nil {
-		b = &bookedClass{class: class}
-		a.booked[class.Key()] = b
-	}
-	if b.replicas += replicas; b.replicas <= 0 {
-		delete(a.booked, class.Key())
-	}
-}
-
-// expire ends the bookings of a cluster whose time is over.
-func (l *ledger) expire(cluster string, now time.Time) {
-	a := l.account(cluster)
-	a.ends = time.Time{}
-	for binding, clusters := range l.bookings {
-		b := clusters[cluster]
-		switch {
-		case b == nil:
-		case !now.Before(b.ends):
-			l.set(binding, cluster, b.class, 0, now)
-		case a.ends.IsZero() || b.ends.Before(a.ends):
-			a.ends = b.ends
+// drop removes a booking from the books.
+func (l *ledger) drop(binding types.NamespacedName, cluster string) {
+	delete(l.account(cluster).bookings, binding)
+	if clusters := l.clusters[binding]; clusters != nil {
+		if delete(clusters, cluster); len(clusters) == 0 {
+			delete(l.clusters, binding)
 		}
 	}
 }

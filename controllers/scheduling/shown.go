@@ -12,8 +12,7 @@ import (
 )
 
 // observe compares what was decided for a binding with what the members report, so that room which they show
-// themselves is no longer booked. A member's report takes longer to get here than its pods do, so these are in its table by then.
-// first is true for bindings that were decided before this manager began.
+// themselves is no longer booked. first is true for bindings that were decided before this manager began.
 func (r *Reconciler) observe(binding v1alpha1.Binding, first bool) {
 	spec := binding.BindingSpec()
 	if len(spec.Clusters) == 0 || !schedule.UsesRoom(spec) {
@@ -25,32 +24,39 @@ func (r *Reconciler) observe(binding v1alpha1.Binding, first bool) {
 	if _, onTheWay := r.onTheWay[key]; onTheWay {
 		return // this is the binding before the last decision
 	}
-	class := capacity.Compile(spec.ReplicaRequirements)
 	reports := make(map[string]*v1alpha1.AggregatedStatusItem, len(spec.Clusters))
 	for i, item := range binding.BindingStatus().AggregatedStatus {
 		reports[item.ClusterName] = &binding.BindingStatus().AggregatedStatus[i]
 	}
 	for _, target := range spec.Clusters {
 		decided := ptr.Deref(target.Replicas, 0)
-		shown := min(shownBy(reports[target.Name], decided), decided)
-		r.ledger.unshown(key, target.Name, class, decided-shown, first, now)
+		unshown := max(decided-shownBy(reports[target.Name]), 0)
+		if first && unshown > 0 {
+			r.ledger.begin(claimOf(binding), target.Name, unshown, decided, now)
+		} else {
+			r.ledger.reported(key, target.Name, unshown)
+		}
 	}
 }
 
-// shownBy is how many of a cluster's replicas the member's report accounts for.
-func shownBy(report *v1alpha1.AggregatedStatusItem, decided int32) int32 {
-	if report == nil || !report.Applied {
-		return 0
+// claimOf is who takes room for a binding's replicas.
+func claimOf(binding v1alpha1.Binding) claim {
+	spec := binding.BindingSpec()
+	return claim{
+		binding: client.ObjectKeyFromObject(binding), class: capacity.Compile(spec.ReplicaRequirements),
+		workload: capacity.WorkloadKey(spec.Resource.Namespace, spec.Resource.Kind, spec.Resource.Name),
 	}
-	if report.Health == v1alpha1.Healthy {
-		return decided
-	}
-	if report.Status == nil {
+}
+
+// shownBy is how many replicas a member's report accounts for. A kind that counts its replicas otherwise stays booked
+// until the booking's time is over. (That it is healthy says nothing: the report may be older than the decision.)
+func shownBy(report *v1alpha1.AggregatedStatusItem) int32 {
+	if report == nil || report.Status == nil {
 		return 0
 	}
 	var counts struct{ Replicas, Active, Succeeded, Failed int32 } // workloads, and Jobs
 	if err := json.Unmarshal(report.Status.Raw, &counts); err != nil {
-		return 0 // a kind with a status of its own: it is shown when it is healthy, or the booking ends
+		return 0
 	}
 	return max(counts.Replicas, counts.Active+counts.Succeeded+counts.Failed)
 }

@@ -81,9 +81,9 @@ func TestRoomCountsWhatFitsNodeByNode(t *testing.T) {
 		"by cpu":                               {two, nil, nil, needing("cpu", "1500m"), outcome{4, "too little cpu"}},
 		"by memory":                            {two, nil, nil, needing("cpu", "1", "memory", "5Gi"), outcome{2, "too little memory"}},
 		"by pods, without requests":            {two, nil, nil, nil, outcome{20, "too many pods"}},
-		"halves of two nodes are no whole":     {two, []Pod{{Compile(needing("cpu", "2")), "a"}, {Compile(needing("cpu", "2")), "b"}}, nil, needing("cpu", "3"), outcome{0, "too little cpu"}},
-		"pods that wait come first":            {two, []Pod{{Compile(needing("cpu", "3")), ""}}, nil, needing("cpu", "3"), outcome{1, "too little cpu"}},
-		"a pod on a node that is gone is none": {two, []Pod{{Compile(needing("cpu", "3")), "z"}}, nil, needing("cpu", "4"), outcome{2, "too little cpu"}},
+		"halves of two nodes are no whole":     {two, []Pod{{Class: Compile(needing("cpu", "2")), Node: "a"}, {Class: Compile(needing("cpu", "2")), Node: "b"}}, nil, needing("cpu", "3"), outcome{0, "too little cpu"}},
+		"pods that wait come first":            {two, []Pod{{Class: Compile(needing("cpu", "3")), Node: ""}}, nil, needing("cpu", "3"), outcome{1, "too little cpu"}},
+		"a pod on a node that is gone is none": {two, []Pod{{Class: Compile(needing("cpu", "3")), Node: "z"}}, nil, needing("cpu", "4"), outcome{2, "too little cpu"}},
 		"cordoned nodes have none":             {[]Node{node("a", "4", "8Gi", cordoned), node("b", "4", "8Gi")}, nil, nil, needing("cpu", "4"), outcome{1, "too little cpu"}},
 		"nodes that are not Ready have none":   {[]Node{node("a", "4", "8Gi", notReady)}, nil, nil, needing("cpu", "1"), outcome{0, "no node that is Ready and not cordoned"}},
 		"without nodes there is none":          {nil, nil, nil, nil, outcome{0, "no node that is Ready and not cordoned"}},
@@ -163,7 +163,7 @@ func TestRoomFollowsTheSummary(t *testing.T) {
 
 func TestGradesCountNodesByWhatIsFree(t *testing.T) {
 	nodes := []Node{node("a", "4", "64Gi"), node("b", "3", "20Gi"), node("c", "500m", "64Gi"), node("d", "200", "2000Gi"), node("e", "64", "64Gi", cordoned)}
-	table := NewTable(1, nodes, []Pod{{Compile(needing("cpu", "2")), "a"}}, nil)
+	table := NewTable(1, nodes, []Pod{{Class: Compile(needing("cpu", "2")), Node: "a"}}, nil)
 	got := map[int32]int32{}
 	for _, g := range table.Grades(Models(nil)) {
 		if g.Count > 0 {

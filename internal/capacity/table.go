@@ -45,7 +45,12 @@ type Pod struct {
 	Class *Class
 	// Node is where it runs; empty while it waits for a node.
 	Node string
+	// Workload is what made it, as WorkloadKey says; empty when nobody did.
+	Workload string
 }
+
+// WorkloadKey names a workload in a member.
+func WorkloadKey(namespace, kind, name string) string { return namespace + "/" + kind + "/" + name }
 
 // Table is what is free in a member at one moment. It is not changed once it is made.
 type Table struct {
@@ -56,12 +61,14 @@ type Table struct {
 	total *amounts
 	// blind says that nothing is known of the nodes' labels and taints.
 	blind bool
+	// workloads counts the pods of each workload; nil when pods are not known.
+	workloads map[string]int32
 }
 
 // NewTable adds up a member. Pods that wait for a node are placed first: they come before anything new. version tells
 // tables of one member apart.
 func NewTable(version uint64, nodes []Node, pods []Pod, quotas []Quota) *Table {
-	t := &Table{version: version, quotas: quotas}
+	t := &Table{version: version, quotas: quotas, workloads: map[string]int32{}}
 	index := make(map[string]int, len(nodes))
 	for _, n := range nodes {
 		if n.usable {
@@ -79,6 +86,9 @@ func NewTable(version uint64, nodes []Node, pods []Pod, quotas []Quota) *Table {
 	}
 	waiting := map[string]*queue{}
 	for _, pod := range pods {
+		if pod.Workload != "" {
+			t.workloads[pod.Workload]++
+		}
 		if pod.Node == "" {
 			key := pod.Class.key
 			if waiting[key] == nil {
@@ -104,6 +114,9 @@ func NewTable(version uint64, nodes []Node, pods []Pod, quotas []Quota) *Table {
 
 // Version tells tables of one member apart.
 func (t *Table) Version() uint64 { return t.version }
+
+// Pods is how many pods of a workload are in the table, on nodes or waiting for one; false when pods are not known.
+func (t *Table) Pods(workload string) (int32, bool) { return t.workloads[workload], t.workloads != nil }
 
 // Room is how many more replicas of a class fit, at most limit, and what one more would lack first: it completes "The
 // cluster had ...".
@@ -166,7 +179,7 @@ func frequent(causes map[string]int) (most string) {
 
 // Place is the table with n more replicas of a class, and how many of them found room.
 func (t *Table) Place(c *Class, n int32) (*Table, int32) {
-	placed := &Table{version: t.version, nodes: slices.Clone(t.nodes), quotas: slices.Clone(t.quotas), blind: t.blind}
+	placed := &Table{version: t.version, nodes: slices.Clone(t.nodes), quotas: slices.Clone(t.quotas), blind: t.blind, workloads: t.workloads}
 	if t.total != nil {
 		total := *t.total
 		placed.total = &total

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -294,9 +295,27 @@ func (l *Load) transformPod(obj any) (any, error) {
 	}
 	return &loadedPod{
 		ObjectMeta: identity(pod),
-		pod:        capacity.Pod{Class: l.class(pod), Node: pod.Spec.NodeName},
+		pod:        capacity.Pod{Class: l.class(pod), Node: pod.Spec.NodeName, Workload: workloadOf(pod)},
 		stuck:      stuckPod(pod),
 	}, nil
+}
+
+// workloadOf names what made a pod: its controller, or the Deployment (or the like) that its ReplicaSet carries the name
+// of, followed by the hash of the pod template.
+func workloadOf(pod *corev1.Pod) string {
+	controller := metav1.GetControllerOf(pod)
+	if controller == nil {
+		return ""
+	}
+	if controller.Kind != "ReplicaSet" {
+		return capacity.WorkloadKey(pod.Namespace, controller.Kind, controller.Name)
+	}
+	for label, kind := range map[string]string{"pod-template-hash": "Deployment", "rollouts-pod-template-hash": "Rollout"} {
+		if name, made := strings.CutSuffix(controller.Name, "-"+pod.Labels[label]); made && pod.Labels[label] != "" {
+			return capacity.WorkloadKey(pod.Namespace, kind, name)
+		}
+	}
+	return capacity.WorkloadKey(pod.Namespace, controller.Kind, controller.Name)
 }
 
 // class is the class of a pod. Pods of one workload share it.
