@@ -71,6 +71,8 @@ func TestOverflowFillsTheTiersInOrderAndShrinksTheLastOneFirst(t *testing.T) {
 		t.Logf("%d replicas", step.replicas)
 		scale(t, fleet, app, step.replicas)
 		expect.Runs(t, fleet, app, step.want)
+		// Until the members have reported, the room of what runs there is booked besides.
+		expect.Seen(t, fleet.Host, app.DeepCopy(), readyReplicas(step.replicas))
 	}
 	stuck.none(t)
 }
