@@ -2,6 +2,7 @@ package scheduling
 
 import (
 	"context"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -214,12 +215,27 @@ func (r *Reconciler) wake(ctx context.Context, q queue, cluster string) {
 		replicas, _ := r.ledger.room(cluster, table, class, r.clock.Now())
 		return replicas > 0
 	})
-	for _, key := range helped {
-		binding, err := hostindex.Binding(ctx, r.client, key)
-		if err != nil {
-			continue // it is gone
+	r.enqueueInTurn(ctx, q, helped)
+}
+
+// headStart is how much earlier the bindings of the highest priority are looked at than others that the same room
+// helps. Workers that take two bindings at the same time must not decide about the second one first.
+const headStart = 25 * time.Millisecond
+
+func (r *Reconciler) enqueueInTurn(ctx context.Context, q queue, keys []types.NamespacedName) {
+	priorities, highest := make(map[types.NamespacedName]int32, len(keys)), int32(math.MinInt32)
+	for _, key := range keys {
+		if binding, err := hostindex.Binding(ctx, r.client, key); err == nil { // otherwise it is gone
+			priorities[key] = priorityOf(binding)
+			highest = max(highest, priorities[key])
 		}
-		r.enqueue(q, key, priorityOf(binding), byUser, 0)
+	}
+	for key, priority := range priorities {
+		after := headStart
+		if priority == highest {
+			after = 0
+		}
+		r.enqueue(q, key, priority, byUser, after)
 	}
 }
 
