@@ -1,11 +1,13 @@
 // Package scheduling answers: is each binding where its placement wants it?
 //
-// It reads bindings and Clusters from the cache and asks package schedule. It is the only writer of a binding's
-// spec.clusters (one merge patch, with the resource version as precondition), and of status.lastScheduledTime,
-// status.schedulerObservedGeneration and the condition Scheduled (field owner flotilla-scheduling). It writes
-// nothing when nothing changes. A binding of another scheduler, one that is being deleted, and one without a
-// placement are left alone.
+// It reads bindings and Clusters from the cache and what members show of their room, and asks package schedule. Decisions are
+// made one at a time, which takes microseconds, and written many at a time. It is the only writer of a binding's
+// spec.clusters and of the annotation flotilla.dev/decision (together in one merge patch, with the resource version as
+// precondition), and of status.lastScheduledTime, pendingReplicas, schedulerObserved* and the condition Scheduled (field
+// owner flotilla-scheduling). It writes nothing when nothing changes. A binding of another scheduler, one that is being
+// deleted, and one without a placement are left alone.
 //
-// Bindings are looked at again when their spec changes, and when something about a Cluster changes that a
-// decision can depend on; the latter with low priority, so that users do not wait behind it.
+//   - snapshot.go gathers what a decision depends on; controller.go decides and carries out.
+//   - ledger.go books the room that decisions take, until members show it; shown.go is what they report.
+//   - handlers.go says which events are looked at, turns.go in which order, waiting.go and freed.go whom room helps.
 package scheduling
