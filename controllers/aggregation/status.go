@@ -261,11 +261,7 @@ func listed(said []string) string {
 func timed(f facts, condition metav1.Condition) metav1.Condition {
 	condition.ObservedGeneration = f.binding.GetGeneration()
 	condition.LastTransitionTime = metav1.NewTime(f.now.Truncate(time.Second))
-	before := meta.FindStatusCondition(f.binding.BindingStatus().Conditions, condition.Type)
-	if before != nil && before.Status == condition.Status {
-		condition.LastTransitionTime = before.LastTransitionTime
-	}
-	return condition
+	return conditions.Timed(f.binding.BindingStatus().Conditions, condition)
 }
 
 // turns says whether a condition turns in a way that somebody waits for, or should look at. That something is on

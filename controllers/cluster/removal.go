@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/conditions"
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
 	"github.com/flotilla-dev/flotilla/internal/memberaccess"
 	"github.com/flotilla-dev/flotilla/internal/memberprobe"
@@ -160,10 +161,7 @@ func (r *Reconciler) reportRemoval(ctx context.Context, cluster *v1alpha1.Cluste
 	status := *cluster.Status.DeepCopy()
 	ready := condition(v1alpha1.ConditionReady, cluster.Generation, r.options.Clock.Now())
 	ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, v1alpha1.ReasonRemoving, message
-	if previous := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady); previous != nil && previous.Status == ready.Status {
-		ready.LastTransitionTime = previous.LastTransitionTime
-	}
-	set(&status, ready)
+	set(&status, conditions.Timed(status.Conditions, ready))
 	status.ObservedGeneration = cluster.Generation
 	return r.report(ctx, cluster, status)
 }

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/conditions"
 	"github.com/flotilla-dev/flotilla/internal/memberprobe"
 	"github.com/flotilla-dev/flotilla/internal/objectpatch"
 )
@@ -137,10 +138,7 @@ func condition(kind string, generation int64, now time.Time) metav1.Condition {
 // set puts a condition in its place; its transition time counts only when its status changes. The message is
 // cut to what the API takes.
 func set(status *v1alpha1.ClusterStatus, c metav1.Condition) {
-	const longest = 32 * 1024
-	if len(c.Message) > longest {
-		c.Message = strings.ToValidUTF8(c.Message[:longest], "")
-	}
+	c.Message = conditions.Shorten(c.Message, conditions.MaxMessage)
 	meta.SetStatusCondition(&status.Conditions, c)
 }
 

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/conditions"
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
 	"github.com/flotilla-dev/flotilla/internal/policymatch"
 )
@@ -39,14 +40,10 @@ type verdict struct {
 func desiredStatus(policy v1alpha1.Policy, around surroundings, now time.Time) v1alpha1.PropagationStatus {
 	before := policy.PropagationStatus().Conditions
 	condition := func(conditionType string, v verdict) metav1.Condition {
-		c := metav1.Condition{
+		return conditions.Timed(before, metav1.Condition{
 			Type: conditionType, Status: v.status, Reason: v.reason, Message: v.message,
 			ObservedGeneration: policy.GetGeneration(), LastTransitionTime: metav1.NewTime(now),
-		}
-		if old := meta.FindStatusCondition(before, conditionType); old != nil && old.Status == c.Status {
-			c.LastTransitionTime = old.LastTransitionTime
-		}
-		return c
+		})
 	}
 	return v1alpha1.PropagationStatus{
 		ObservedGeneration: policy.GetGeneration(),

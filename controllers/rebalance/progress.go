@@ -6,11 +6,11 @@ import (
 	"slices"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/conditions"
 	"github.com/flotilla-dev/flotilla/internal/schedule"
 )
 
@@ -160,11 +160,7 @@ func withConditions(
 		{Type: v1alpha1.ConditionComplete, Status: complete}, {Type: v1alpha1.ConditionProgressing, Status: progressing},
 	} {
 		c.Reason, c.Message, c.ObservedGeneration, c.LastTransitionTime = reason, message, rebalancer.Generation, metav1.NewTime(now)
-		old := meta.FindStatusCondition(rebalancer.Status.Conditions, c.Type)
-		if old != nil && old.Status == c.Status {
-			c.LastTransitionTime = old.LastTransitionTime
-		}
-		status.Conditions = append(status.Conditions, c)
+		status.Conditions = append(status.Conditions, conditions.Timed(rebalancer.Status.Conditions, c))
 	}
 	return status
 }

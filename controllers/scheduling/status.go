@@ -39,10 +39,7 @@ func condition(before []metav1.Condition, d schedule.Decision, generation int64,
 	if d.Scheduled() {
 		c.Status = metav1.ConditionTrue
 	}
-	if old := meta.FindStatusCondition(before, c.Type); old != nil && old.Status == c.Status {
-		c.LastTransitionTime = old.LastTransitionTime
-	}
-	return c
+	return conditions.Timed(before, c)
 }
 
 // sameStatus compares the fields that scheduling owns.

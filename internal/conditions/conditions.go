@@ -25,6 +25,15 @@ func Shorten(text string, limit int) string {
 	return strings.ToValidUTF8(text[:limit-len(dots)], "") + dots
 }
 
+// Timed gives a condition, which says now, the time of the one before when its status is what it was: the time tells since
+// when the status holds, whatever its reason has been.
+func Timed(before []metav1.Condition, now metav1.Condition) metav1.Condition {
+	if old := meta.FindStatusCondition(before, now.Type); old != nil && old.Status == now.Status {
+		now.LastTransitionTime = old.LastTransitionTime
+	}
+	return now
+}
+
 // TurnedBad says whether a condition is False now, and was not False for the same reason before.
 func TurnedBad(before []metav1.Condition, now metav1.Condition) bool {
 	if now.Status != metav1.ConditionFalse {
