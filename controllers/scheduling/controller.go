@@ -216,21 +216,14 @@ const safetyLook = 5 * time.Minute
 // what to tell about it. It changes binding, which must not be the cache's own.
 func (r *Reconciler) carryOut(ctx context.Context, binding v1alpha1.Binding, decision schedule.Decision) (ctrl.Result, error) {
 	key, now := client.ObjectKeyFromObject(binding), r.clock.Now()
-	before, old := *binding.BindingStatus(), binding.BindingSpec().Clusters
-	moves := !equality.Semantic.DeepEqual(old, decision.Clusters) && (len(old) > 0 || len(decision.Clusters) > 0)
-	if moves || decision.Memory.String() != binding.GetAnnotations()[v1alpha1.DecisionAnnotation] {
-		if err := r.writeDecision(ctx, binding, decision); err != nil {
-			return ctrl.Result{}, err
-		}
-	}
-	if moves {
-		r.moves.note(key, now)
-		r.tellMove(binding, decision, moved(old, decision.Clusters))
+	before := *binding.BindingStatus()
+	if err := r.place(ctx, binding, decision, now); err != nil {
+		return ctrl.Result{}, err
 	}
 	again := lookAgain(&decision)
 	last := r.moves.last(key)
 	if wait := tellDelay - now.Sub(last); decision.Scheduled() && wait > 0 {
-		return ctrl.Result{RequeueAfter: wait}, nil
+		return ctrl.Result{RequeueAfter: wait, Priority: ptr.To(afterAll)}, nil
 	}
 	status := wantedStatus(before, decision, binding.GetGeneration(), last, now)
 	if decision.Reason == v1alpha1.ReasonSuspended && before.LastScheduledTime != nil || sameStatus(before, status) {
@@ -245,6 +238,23 @@ func (r *Reconciler) carryOut(ctx context.Context, binding v1alpha1.Binding, dec
 	r.moves.forget(key)
 	r.tellTurn(binding, before.Conditions, status.Conditions[0])
 	return again, nil
+}
+
+// place writes where a template goes, if a decision changes that or what is remembered of it.
+func (r *Reconciler) place(ctx context.Context, binding v1alpha1.Binding, decision schedule.Decision, now time.Time) error {
+	old := binding.BindingSpec().Clusters
+	moves := !equality.Semantic.DeepEqual(old, decision.Clusters) && (len(old) > 0 || len(decision.Clusters) > 0)
+	if !moves && decision.Memory.String() == binding.GetAnnotations()[v1alpha1.DecisionAnnotation] {
+		return nil
+	}
+	if err := r.writeDecision(ctx, binding, decision); err != nil {
+		return err
+	}
+	if moves {
+		r.moves.note(client.ObjectKeyFromObject(binding), now)
+		r.tellMove(binding, decision, moved(old, decision.Clusters))
+	}
+	return nil
 }
 
 // lookAgain is when time alone is a reason to decide anew.

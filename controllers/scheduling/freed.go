@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"k8s.io/utils/clock"
 )
 
 // freedWindow is how long the ends of bookings are gathered before those who wait are looked at.
@@ -39,7 +41,7 @@ func (f *freed) take() map[string]bool {
 }
 
 // run calls wake for each cluster that was noted, a window after the first of them, until ctx ends.
-func (f *freed) run(ctx context.Context, wake func(cluster string)) {
+func (f *freed) run(ctx context.Context, c clock.Clock, wake func(cluster string)) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -49,7 +51,7 @@ func (f *freed) run(ctx context.Context, wake func(cluster string)) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(freedWindow):
+		case <-c.After(freedWindow):
 		}
 		for cluster := range f.take() {
 			wake(cluster)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/utils/clock"
 )
 
 func TestAClusterIsToldOfWhenABookingThereBecomesSmaller(t *testing.T) {
@@ -37,7 +38,7 @@ func TestEndsOfBookingsAreGatheredIntoOneCall(t *testing.T) {
 		f.note("member1")
 	}
 	go func() {
-		f.run(ctx, func(cluster string) { calls <- cluster })
+		f.run(ctx, clock.RealClock{}, func(cluster string) { calls <- cluster })
 		close(ended)
 	}()
 	if got := <-calls; got != "member1" {

@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -194,7 +195,7 @@ func (r *Reconciler) rooms() source.Source {
 	return source.Func(func(ctx context.Context, q queue) error {
 		wake := func(cluster string) { r.wake(ctx, q, cluster) }
 		begun.Store(&wake)
-		go r.ledger.freed.run(ctx, wake)
+		go r.ledger.freed.run(ctx, clock.RealClock{}, wake)
 		return nil
 	})
 }

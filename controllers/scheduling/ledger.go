@@ -213,21 +213,10 @@ func (l *ledger) set(binding types.NamespacedName, cluster string, b *booking) {
 	a := l.account(cluster)
 	old := a.bookings[binding]
 	l.drop(binding, cluster)
-	more := int32(0)
-	if old != nil {
-		more -= old.replicas
-	}
 	if b != nil && b.replicas > 0 {
-		more += b.replicas
-		a.bookings[binding] = b
-		if l.clusters[binding] == nil {
-			l.clusters[binding] = map[string]bool{}
-		}
-		l.clusters[binding][cluster] = true
-		if a.ends.IsZero() || b.ends.Before(a.ends) {
-			a.ends = b.ends
-		}
+		l.enter(binding, cluster, b)
 	}
+	more := b.size() - old.size()
 	if more < 0 {
 		l.freed.note(cluster)
 	}
@@ -238,6 +227,27 @@ func (l *ledger) set(binding types.NamespacedName, cluster string, b *booking) {
 		a.rooms = map[string]roomOf{}
 	default:
 		a.left = nil
+	}
+}
+
+// size is how many replicas a booking is for; it may be nil.
+func (b *booking) size() int32 {
+	if b == nil {
+		return 0
+	}
+	return max(b.replicas, 0)
+}
+
+// enter puts a booking into the books.
+func (l *ledger) enter(binding types.NamespacedName, cluster string, b *booking) {
+	a := l.account(cluster)
+	a.bookings[binding] = b
+	if l.clusters[binding] == nil {
+		l.clusters[binding] = map[string]bool{}
+	}
+	l.clusters[binding][cluster] = true
+	if a.ends.IsZero() || b.ends.Before(a.ends) {
+		a.ends = b.ends
 	}
 }
 

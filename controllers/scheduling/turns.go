@@ -1,6 +1,7 @@
 package scheduling
 
 import (
+	"math"
 	"sync"
 	"time"
 
@@ -28,6 +29,9 @@ const (
 const (
 	// maxBefore is how far behind a namespace's bindings are put.
 	maxBefore = 1<<20 - 1
+	// afterAll is the place of what is only to be told: thousands of decisions that wait are worth more than the words
+	// about those that were made.
+	afterAll = math.MinInt
 	// userStep is more than any namespace's queue, priorityStep more than that.
 	userStep     = maxBefore + 1
 	priorityStep = 2 * userStep

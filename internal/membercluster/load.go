@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/utils/clock"
 
 	"github.com/flotilla-dev/flotilla/internal/capacity"
 	"github.com/flotilla-dev/flotilla/internal/interpreter"
@@ -219,13 +220,13 @@ func (l *Load) tabulate(ctx context.Context, nodes, pods, quotas toolscache.Shar
 		return
 	}
 	l.changed(true)
-	pause := time.NewTimer(0)
+	pause := clock.RealClock{}.NewTimer(0)
 	defer pause.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-pause.C:
+		case <-pause.C():
 		}
 		select {
 		case <-ctx.Done():

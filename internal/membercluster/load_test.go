@@ -147,7 +147,7 @@ func TestOnlyWhatTheRoomDependsOnIsAChange(t *testing.T) {
 
 func TestPodsOfOneWorkloadShareTheirClass(t *testing.T) {
 	l := newTestLoad(t)
-	if l.class(podOf("Job", "a")) != l.class(podOf("Job", "a")) {
+	if first, second := l.class(podOf("Job", "a")), l.class(podOf("Job", "a")); first != second {
 		t.Error("equal pods have classes of their own")
 	}
 	if l.class(podOf("Job", "a")) == l.class(podOf("Job", "a", func(p *corev1.Pod) { p.Spec.NodeSelector = map[string]string{"a": "b"} })) {
