@@ -36,8 +36,9 @@ import (
 
 const name = "aggregation"
 
-// defaultConcurrency keeps that many requests to the host in flight.
-const defaultConcurrency = 16
+// defaultConcurrency keeps that many requests to the host in flight: fewer than propagation and scheduling do, because a
+// host that is busy has to share its time among requests, and where templates go is worth more than how they are.
+const defaultConcurrency = 4
 
 // Templates finds templates in memory. *objectcache.Cache is one.
 type Templates interface {
@@ -58,7 +59,7 @@ type Options struct {
 	Clock clock.PassiveClock
 	// Pace says how often is written; DefaultPace when zero.
 	Pace Pace
-	// Concurrency is how many bindings are worked on at the same time; 16 when zero.
+	// Concurrency is how many bindings are worked on at the same time; 4 when zero.
 	Concurrency int
 }
 
