@@ -132,6 +132,7 @@ type ClusterSpec struct {
 	// +listType=map
 	// +listMapKey=grade
 	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:XValidation:rule="self.all(m, size(m.ranges) == size(self[0].ranges) && m.ranges.all(r, self[0].ranges.exists(f, f.name == r.name)))",message="every grade must have a range for the same resources as the first"
 	ResourceModels []ResourceModel `json:"resourceModels,omitempty"`
 
 	// deletionPolicy says what happens to the member's objects when this Cluster is deleted: Remove
@@ -174,6 +175,9 @@ type ResourceModel struct {
 // ResourceModelRange bounds one resource of a size.
 type ResourceModelRange struct {
 	// name of the resource, such as cpu.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=317
 	Name corev1.ResourceName `json:"name"`
 
 	// min is the smallest amount.

@@ -109,11 +109,10 @@ func TestResourceModelsThatMakeNoSenseAreNamed(t *testing.T) {
 		models []v1alpha1.ResourceModel
 		want   string
 	}{
-		"none":              {nil, ""},
-		"two grades":        {[]v1alpha1.ResourceModel{grade(0, between("cpu", "0", "4")), grade(1, between("cpu", "4", "1k"))}, ""},
-		"an empty range":    {[]v1alpha1.ResourceModel{grade(0, between("cpu", "4", "4000m"))}, "spec.resourceModels[0].ranges[0]: min must be less than max"},
-		"another resource":  {[]v1alpha1.ResourceModel{grade(0, between("cpu", "0", "4")), grade(1, between("memory", "4", "5"))}, "spec.resourceModels[1].ranges[0].name: memory is in no range of the first grade: name the same resources in every grade"},
-		"one resource less": {[]v1alpha1.ResourceModel{grade(0, between("cpu", "0", "4"), between("memory", "0", "4")), grade(1, between("cpu", "4", "5"))}, "spec.resourceModels[1].ranges: name the same resources in every grade"},
+		"none":                              {nil, ""},
+		"two grades":                        {[]v1alpha1.ResourceModel{grade(0, between("cpu", "0", "4")), grade(1, between("cpu", "4", "1k"))}, ""},
+		"a range upside down in the second": {[]v1alpha1.ResourceModel{grade(0, between("cpu", "0", "4")), grade(1, between("cpu", "4", "8"), between("memory", "8Gi", "4Gi"))}, "spec.resourceModels[1].ranges[1]: min must be less than max"},
+		"an empty range":                    {[]v1alpha1.ResourceModel{grade(0, between("cpu", "4", "4000m"))}, "spec.resourceModels[0].ranges[0]: min must be less than max"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -12,6 +12,20 @@ func TestBadInputIsRefusedWithAMessageThatNamesTheField(t *testing.T) {
 		"a capacity of nowhere": {
 			fullCluster, "  resourceModels:", "  capacity: pods\n  resourceModels:", `spec.capacity: Unsupported value: "pods": supported values: "nodes", "summary", "none"`,
 		},
+		"two sizes of node of the same grade": {
+			fullCluster, `max: "2"}]}`, `max: "2"}]}, {grade: 1, ranges: [{name: cpu, min: "2", max: "4"}]}`, "spec.resourceModels[1]: Duplicate value",
+		},
+		"a size of node that speaks of another resource": {
+			fullCluster, `max: "2"}]}`, `max: "2"}]}, {grade: 2, ranges: [{name: memory, min: "2", max: "4"}]}`,
+			"spec.resourceModels: Invalid value: every grade must have a range for the same resources as the first",
+		},
+		"a size of node that leaves a resource out": {
+			fullCluster, `max: "2"}]}`, `max: "2"}, {name: memory, min: "0", max: "4"}]}, {grade: 2, ranges: [{name: cpu, min: "2", max: "4"}]}`,
+			"spec.resourceModels: Invalid value: every grade must have a range for the same resources as the first",
+		},
+		"a size of node that bounds a resource twice": {
+			fullCluster, `max: "2"}]}`, `max: "2"}, {name: cpu, min: "2", max: "4"}]}`, "spec.resourceModels[0].ranges[1]: Duplicate value",
+		},
 		"a policy without selectors": {
 			smallPolicy, "\n  - {apiVersion: apps/v1, kind: Deployment}", " []",
 			"spec.resourceSelectors: Invalid value: 0: spec.resourceSelectors in body should have at least 1 items",

@@ -13,6 +13,7 @@ func TestWhatUsersWriteIsStoredAsTheyWroteIt(t *testing.T) {
 		"a policy with every field":            fullPolicy,
 		"a policy with overflow affinities":    overflowPolicy,
 		"a cluster with every field":           fullCluster,
+		"a cluster with two sizes of node":     edit(t, fullCluster, `[{grade: 1, ranges: [{name: cpu, min: "1", max: "2"}]}]`, `[{grade: 0, ranges: [{name: memory, min: "0", max: 4Gi}, {name: cpu, min: "0", max: "1"}]}, {grade: 1, ranges: [{name: cpu, min: "1", max: "2"}, {name: memory, min: 4Gi, max: 8Gi}]}]`),
 		"a binding":                            fullBinding,
 		"a rebalancer with every field":        fullRebalancer,
 		"a cluster that only has a kubeconfig": "apiVersion: flotilla.dev/v1alpha1\nkind: Cluster\nmetadata: {name: member1}\nspec: {syncMode: Push, deletionPolicy: Remove}\n",
