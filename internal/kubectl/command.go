@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	"github.com/flotilla-dev/flotilla/internal/kubectl/placing"
 	"github.com/flotilla-dev/flotilla/internal/version"
 )
 
@@ -26,7 +27,7 @@ The kubeconfig and context of these commands are the host cluster's.`,
 	root.SetOut(streams.Out)
 	root.SetErr(streams.ErrOut)
 	root.AddCommand(newJoinCommand(streams), newUnjoinCommand(streams), newGetCommand(streams),
-		newExplainCommand(streams), newSimulateCommand(streams), newVersionCommand(streams))
+		placing.NewExplainCommand(streams), placing.NewSimulateCommand(streams), newVersionCommand(streams))
 	return root
 }
 

@@ -17,6 +17,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/kubectl/hostcluster"
 )
 
 func newGetCommand(streams genericiooptions.IOStreams) *cobra.Command {
@@ -33,15 +34,15 @@ func newGetClustersCommand(streams genericiooptions.IOStreams) *cobra.Command {
 		Short:   "List the clusters that have joined",
 		Example: "  kubectl flotilla get clusters -o wide",
 	}
-	h := newHost(cmd)
-	cmd.ValidArgsFunction = h.completeClusters
+	h := hostcluster.New(cmd)
+	cmd.ValidArgsFunction = h.CompleteClusters
 	cmd.Flags().StringVarP(&output, "output", "o", "", "output format: wide, name, json or yaml")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		c, err := h.client()
+		c, err := h.Client()
 		if err != nil {
 			return err
 		}
-		clusters, err := listClusters(cmd.Context(), c)
+		clusters, err := hostcluster.Clusters(cmd.Context(), c)
 		if err != nil {
 			return err
 		}
@@ -59,20 +60,13 @@ func pick(clusters []v1alpha1.Cluster, names []string) ([]v1alpha1.Cluster, erro
 	if len(names) == 0 {
 		return clusters, nil
 	}
-	known := clusterNames(clusters)
+	known := hostcluster.Names(clusters)
 	for _, name := range names {
 		if !slices.Contains(known, name) {
-			return nil, notJoined(name, clusters)
+			return nil, hostcluster.NotJoined(name, clusters)
 		}
 	}
 	return slices.DeleteFunc(clusters, func(c v1alpha1.Cluster) bool { return !slices.Contains(names, c.Name) }), nil
-}
-
-func notJoined(name string, clusters []v1alpha1.Cluster) error {
-	if len(clusters) == 0 {
-		return fmt.Errorf("no cluster has joined as %q, nor has any other", name)
-	}
-	return fmt.Errorf("no cluster has joined as %q; these have: %s", name, strings.Join(clusterNames(clusters), ", "))
 }
 
 func printClusters(streams genericiooptions.IOStreams, clusters []v1alpha1.Cluster, output string, now time.Time) error {
@@ -80,7 +74,7 @@ func printClusters(streams genericiooptions.IOStreams, clusters []v1alpha1.Clust
 	case "", "wide":
 		return printTable(streams, clusters, output == "wide", now)
 	case "name", "json", "yaml":
-		flags := genericclioptions.NewPrintFlags("").WithTypeSetter(scheme)
+		flags := genericclioptions.NewPrintFlags("").WithTypeSetter(hostcluster.Scheme)
 		flags.OutputFormat = &output
 		printer, err := flags.ToPrinter()
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/kubectl/hostcluster"
 	"github.com/flotilla-dev/flotilla/internal/memberaccess"
 )
 
@@ -52,7 +53,7 @@ its rights and its token.`,
   kubectl flotilla join paris --cluster-context paris --permissions cluster-admin --region eu-west`,
 		Args: cobra.ExactArgs(1),
 	}
-	h := newHost(cmd)
+	h := hostcluster.New(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&f.kubeconfig, "cluster-kubeconfig", "", "kubeconfig of the cluster that joins (default: the same as the host's)")
 	flags.StringVar(&f.context, "cluster-context", "", "context of the cluster that joins (default: the current one of --cluster-kubeconfig)")
@@ -71,16 +72,16 @@ its rights and its token.`,
 	return cmd
 }
 
-func (f *joinFlags) run(ctx context.Context, h host, streams genericiooptions.IOStreams, name string) error {
+func (f *joinFlags) run(ctx context.Context, h hostcluster.Host, streams genericiooptions.IOStreams, name string) error {
 	request, err := f.request(h, name)
 	if err != nil {
 		return err
 	}
-	hostClient, err := h.client()
+	hostClient, err := h.Client()
 	if err != nil {
 		return err
 	}
-	memberClient, err := newClient(request.member)
+	memberClient, err := hostcluster.NewClient(request.member)
 	if err != nil {
 		return err
 	}
@@ -102,7 +103,7 @@ func (f *joinFlags) run(ctx context.Context, h host, streams genericiooptions.IO
 }
 
 // request reads what the user asks for.
-func (f *joinFlags) request(h host, name string) (joinRequest, error) {
+func (f *joinFlags) request(h hostcluster.Host, name string) (joinRequest, error) {
 	r := joinRequest{name: name, spec: v1alpha1.ClusterSpec{
 		SyncMode: v1alpha1.Push, Provider: f.provider, Region: f.region, Zones: f.zones,
 		SecretRef: &v1alpha1.CredentialsReference{Name: v1alpha1.CredentialsSecretName},
@@ -128,13 +129,13 @@ func (f *joinFlags) request(h host, name string) (joinRequest, error) {
 }
 
 // memberLoader loads the kubeconfig of the cluster that joins as kubectl would.
-func (f *joinFlags) memberLoader(h host) clientcmd.ClientConfig {
+func (f *joinFlags) memberLoader(h hostcluster.Host) clientcmd.ClientConfig {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	switch {
 	case f.kubeconfig != "":
 		rules.ExplicitPath = f.kubeconfig
-	case h.flags.KubeConfig != nil:
-		rules.ExplicitPath = *h.flags.KubeConfig
+	case h.Flags.KubeConfig != nil:
+		rules.ExplicitPath = *h.Flags.KubeConfig
 	}
 	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: f.context})
 }

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/kubectl/hostcluster"
 	"github.com/flotilla-dev/flotilla/internal/memberaccess"
 	"github.com/flotilla-dev/flotilla/internal/memberprobe"
 )
@@ -68,7 +69,7 @@ func probe(ctx context.Context, config *rest.Config) (memberprobe.Identity, erro
 
 // check finds out, before anything is written, whether the cluster may join.
 func (j *joining) check(ctx context.Context) error {
-	clusters, err := listClusters(ctx, j.host)
+	clusters, err := hostcluster.Clusters(ctx, j.host)
 	if err != nil {
 		return err
 	}

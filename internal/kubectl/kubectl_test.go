@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/kubectl/hostcluster"
 	"github.com/flotilla-dev/flotilla/internal/memberaccess"
 	"github.com/flotilla-dev/flotilla/internal/memberprobe"
 )
@@ -142,7 +143,7 @@ func joiningTo(host, member client.Client, out *bytes.Buffer) *joining {
 
 func TestWhatCannotBeTakenBackIsNamed(t *testing.T) {
 	broken := errors.New("the host broke")
-	host := fake.NewClientBuilder().WithScheme(scheme).WithInterceptorFuncs(interceptor.Funcs{
+	host := fake.NewClientBuilder().WithScheme(hostcluster.Scheme).WithInterceptorFuncs(interceptor.Funcs{
 		Apply: func(context.Context, client.WithWatch, runtime.ApplyConfiguration, ...client.ApplyOption) error {
 			return broken
 		},
@@ -150,7 +151,7 @@ func TestWhatCannotBeTakenBackIsNamed(t *testing.T) {
 			return broken
 		},
 	}).Build()
-	member := fake.NewClientBuilder().WithScheme(scheme).Build()
+	member := fake.NewClientBuilder().WithScheme(hostcluster.Scheme).Build()
 	err := joiningTo(host, member, &bytes.Buffer{}).join(t.Context())
 	for _, want := range []string{"storing the credentials: ", "still there: the namespace flotilla-es-berlin on the host: the host broke"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -163,11 +164,11 @@ func TestWhatCannotBeTakenBackIsNamed(t *testing.T) {
 }
 
 func TestAnotherHostsMemberIsExplained(t *testing.T) {
-	member := fake.NewClientBuilder().WithScheme(scheme).Build()
+	member := fake.NewClientBuilder().WithScheme(hostcluster.Scheme).Build()
 	if _, err := memberaccess.Install(t.Context(), member, "other host", memberaccess.Workloads); err != nil {
 		t.Fatal(err)
 	}
-	j := joiningTo(fake.NewClientBuilder().WithScheme(scheme).Build(), member, &bytes.Buffer{})
+	j := joiningTo(fake.NewClientBuilder().WithScheme(hostcluster.Scheme).Build(), member, &bytes.Buffer{})
 	err := j.join(t.Context())
 	if !errors.Is(err, memberaccess.ErrTaken) || !strings.Contains(err.Error(), "another Flotilla host manages this cluster") {
 		t.Errorf("join() = %v", err)
@@ -194,7 +195,7 @@ func TestWaitingForReadyEndsWithWhatIsMissing(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(&tc.cluster).Build()
+			c := fake.NewClientBuilder().WithScheme(hostcluster.Scheme).WithObjects(&tc.cluster).Build()
 			err := waitReady(t.Context(), c, "berlin", 10*time.Millisecond, &bytes.Buffer{})
 			if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
 				t.Errorf("waitReady() = %v, want %q", err, tc.want)
@@ -221,7 +222,7 @@ func TestUnjoinSaysWhatStaysBehind(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(member.DeepCopy(), event, other).Build()
+			c := fake.NewClientBuilder().WithScheme(hostcluster.Scheme).WithObjects(member.DeepCopy(), event, other).Build()
 			var out bytes.Buffer
 			if err := tc.flags.run(t.Context(), c, &out, "berlin"); err != nil {
 				t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/kubectl/hostcluster"
 )
 
 // leftBehindReason is the reason of the manager's event that names what stays in a member.
@@ -44,15 +45,15 @@ stays behind is named.`,
   kubectl flotilla unjoin paris --keep`,
 		Args: cobra.ExactArgs(1),
 	}
-	h := newHost(cmd)
-	cmd.ValidArgsFunction = h.completeClusters
+	h := hostcluster.New(cmd)
+	cmd.ValidArgsFunction = h.CompleteClusters
 	flags := cmd.Flags()
 	flags.BoolVar(&f.keep, "keep", false, "leave the propagated objects in the member")
 	flags.BoolVar(&f.force, "force", false, "give up on what cannot be cleaned because the member does not answer")
 	flags.BoolVar(&f.wait, "wait", true, "wait until the member has left")
 	flags.DurationVar(&f.timeout, "timeout", waitTimeout, "how long to wait")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		c, err := h.client()
+		c, err := h.Client()
 		if err != nil {
 			return err
 		}
@@ -62,13 +63,13 @@ stays behind is named.`,
 }
 
 func (f *unjoinFlags) run(ctx context.Context, c client.Client, out io.Writer, name string) error {
-	clusters, err := listClusters(ctx, c)
+	clusters, err := hostcluster.Clusters(ctx, c)
 	if err != nil {
 		return err
 	}
 	at := slices.IndexFunc(clusters, func(cluster v1alpha1.Cluster) bool { return cluster.Name == name })
 	if at < 0 {
-		return notJoined(name, clusters)
+		return hostcluster.NotJoined(name, clusters)
 	}
 	cluster := &clusters[at]
 	if err := f.leave(ctx, c, cluster); err != nil {

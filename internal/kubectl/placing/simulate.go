@@ -1,4 +1,4 @@
-package kubectl
+package placing
 
 import (
 	"context"
@@ -18,6 +18,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/kubectl/hostcluster"
+	"github.com/flotilla-dev/flotilla/internal/memberprobe"
 	"github.com/flotilla-dev/flotilla/internal/policymatch"
 	"github.com/flotilla-dev/flotilla/internal/schedule"
 )
@@ -31,7 +33,7 @@ type simulateFlags struct {
 	output      string
 }
 
-func newSimulateCommand(streams genericiooptions.IOStreams) *cobra.Command {
+func NewSimulateCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	var f simulateFlags
 	cmd := &cobra.Command{
 		Use:   "simulate [-f FILE...] [--without CLUSTER...] [--cluster-file FILE]",
@@ -62,7 +64,7 @@ Fields are checked for typing errors, but not validated as the host does: use ku
   kustomize build . | kubectl flotilla simulate -f - --cluster-file clusters.yaml -o json`,
 		Args: cobra.NoArgs,
 	}
-	h := newHost(cmd)
+	h := hostcluster.New(cmd)
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&f.files, "filename", "f", nil, "file with policies and templates; - is stdin; may be given several times")
 	flags.StringVar(&f.clusterFile, "cluster-file", "", "file with the Clusters that take the place of the live ones")
@@ -98,17 +100,8 @@ func (f *simulateFlags) check() error {
 
 // liveHost makes the client of the host when it is first needed.
 type liveHost interface {
-	client() (client.Client, error)
-	namespace() (string, error)
-}
-
-// namespace is the one that -n or the kubeconfig says.
-func (h host) namespace() (string, error) {
-	namespace, _, err := h.flags.ToRawKubeConfigLoader().Namespace()
-	if err != nil {
-		return "", fmt.Errorf("reading the kubeconfig of the host cluster: %w", err)
-	}
-	return namespace, nil
+	Client() (client.Client, error)
+	Namespace() (string, error)
 }
 
 // run reads files and host, and calculates.
@@ -122,13 +115,13 @@ func (f *simulateFlags) run(ctx context.Context, h liveHost, stdin io.Reader, no
 	}
 	g := simulationGatherer{flags: f, namespaced: func(gvk schema.GroupVersionKind) bool { return !withoutNamespace[gvk.GroupKind()] }}
 	if f.clusterFile == "" || !hasTemplates(documents) {
-		c, err := h.client()
+		c, err := h.Client()
 		if err != nil {
 			return nil, err
 		}
 		g.host, g.namespaced = c, scopeOf(c.RESTMapper())
 	}
-	namespace, err := h.namespace()
+	namespace, err := h.Namespace()
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +193,7 @@ func (g *simulationGatherer) clusters(ctx context.Context, w *world, stdin io.Re
 			for i, c := range w.fleet.clusters {
 				known[i].Name = c.Name
 			}
-			return fmt.Errorf("--without: %w", notJoined(name, known))
+			return fmt.Errorf("--without: %w", hostcluster.NotJoined(name, known))
 		}
 		w.fleet.clusters = slices.Delete(w.fleet.clusters, i, i+1)
 	}
@@ -326,7 +319,7 @@ func (g *simulationGatherer) room(ctx context.Context, w *world) ([]ClusterRoom,
 	if !slices.ContainsFunc(candidates, func(c candidate) bool { return schedule.UsesRoom(c.spec) }) {
 		return nil, nil
 	}
-	reader := roomReader{source: source, visit: visitMember}
+	reader := roomReader{source: source, visit: memberprobe.Table}
 	if g.flags.clusterFile == "" {
 		reader.host = g.host
 	}

@@ -1,4 +1,4 @@
-package kubectl
+package placing
 
 import (
 	"context"
@@ -11,12 +11,13 @@ import (
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
+	"github.com/flotilla-dev/flotilla/internal/kubectl/hostcluster"
 	"github.com/flotilla-dev/flotilla/internal/policymatch"
 )
 
 // readClusters lists the members in the form in which the engine wants them.
 func readClusters(ctx context.Context, c client.Reader) ([]*v1alpha1.Cluster, error) {
-	list, err := listClusters(ctx, c)
+	list, err := hostcluster.Clusters(ctx, c)
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package kubectl
+package placing
 
 import (
 	"bytes"
@@ -17,7 +17,11 @@ import (
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/capacity"
+	"github.com/flotilla-dev/flotilla/internal/kubectl/hostcluster"
 )
+
+// now is when these tests play.
+var now = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // serving is a cluster that serves Deployments.
 func serving(name string, options ...func(*v1alpha1.Cluster)) *v1alpha1.Cluster {
@@ -107,7 +111,7 @@ func reported(b *v1alpha1.ResourceBinding, items ...v1alpha1.AggregatedStatusIte
 
 // onHost is a host with objects.
 func onHost(objects ...client.Object) client.Client {
-	return ctrlfake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build()
+	return ctrlfake.NewClientBuilder().WithScheme(hostcluster.Scheme).WithObjects(objects...).Build()
 }
 
 // explained is what explain prints about a template.
@@ -236,5 +240,13 @@ It runs in no cluster because none of the 2 policies above selects it.
 				t.Errorf("explain (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func cluster(name string, conditions ...metav1.Condition) v1alpha1.Cluster {
+	return v1alpha1.Cluster{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec:       v1alpha1.ClusterSpec{SyncMode: v1alpha1.Push, APIEndpoint: "https://" + name},
+		Status:     v1alpha1.ClusterStatus{Conditions: conditions},
 	}
 }

@@ -1,4 +1,4 @@
-package kubectl
+package placing
 
 import (
 	"encoding/json"

@@ -1,4 +1,4 @@
-package kubectl
+package placing
 
 import (
 	"bytes"
@@ -18,19 +18,20 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/kubectl/hostcluster"
 )
 
 // fakeHost is a host with a fake client; nil: it must not be asked.
 type fakeHost struct{ c client.Client }
 
-func (f fakeHost) client() (client.Client, error) {
+func (f fakeHost) Client() (client.Client, error) {
 	if f.c == nil {
 		return nil, errors.New("the host was asked")
 	}
 	return f.c, nil
 }
 
-func (f fakeHost) namespace() (string, error) { return "shop", nil }
+func (f fakeHost) Namespace() (string, error) { return "shop", nil }
 
 // hostWith is a host that knows the scope of the kinds in tests.
 func hostWith(objects ...client.Object) fakeHost {
@@ -42,7 +43,7 @@ func hostWith(objects ...client.Object) fakeHost {
 		mapper.Add(v1alpha1.GroupVersion.WithKind(kind), meta.RESTScopeRoot)
 	}
 	mapper.Add(appsv1.SchemeGroupVersion.WithKind("Deployment"), meta.RESTScopeNamespace)
-	return fakeHost{ctrlfake.NewClientBuilder().WithScheme(scheme).WithRESTMapper(mapper).WithObjects(objects...).Build()}
+	return fakeHost{ctrlfake.NewClientBuilder().WithScheme(hostcluster.Scheme).WithRESTMapper(mapper).WithObjects(objects...).Build()}
 }
 
 // inFile writes a file for a test.

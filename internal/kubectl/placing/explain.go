@@ -1,4 +1,4 @@
-package kubectl
+package placing
 
 import (
 	"context"
@@ -17,10 +17,12 @@ import (
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
+	"github.com/flotilla-dev/flotilla/internal/kubectl/hostcluster"
+	"github.com/flotilla-dev/flotilla/internal/memberprobe"
 	"github.com/flotilla-dev/flotilla/internal/schedule"
 )
 
-func newExplainCommand(streams genericiooptions.IOStreams) *cobra.Command {
+func NewExplainCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	var output, source string
 	cmd := &cobra.Command{
 		Use:   "explain (KIND/NAME | KIND NAME | BINDING)",
@@ -44,7 +46,7 @@ may read those, and its summary in the Cluster otherwise; the output says which.
   kubectl flotilla explain deployment/web -n shop -o json`,
 		Args: cobra.RangeArgs(1, 2),
 	}
-	h := newHost(cmd)
+	h := hostcluster.New(cmd)
 	cmd.Flags().StringVarP(&output, "output", "o", "table", "output format: "+outputs)
 	cmd.Flags().StringVar(&source, "capacity", "", capacityUsage)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -55,15 +57,15 @@ may read those, and its summary in the Cluster otherwise; the output says which.
 		if err != nil {
 			return err
 		}
-		c, err := h.client()
+		c, err := h.Client()
 		if err != nil {
 			return err
 		}
-		template, binding, err := h.find(cmd.Context(), c, args)
+		template, binding, err := find(cmd.Context(), h, c, args)
 		if err != nil {
 			return err
 		}
-		g := gatherer{host: c, rooms: roomReader{host: c, source: capacitySource, visit: visitMember}, now: clock.RealClock{}.Now()}
+		g := gatherer{host: c, rooms: roomReader{host: c, source: capacitySource, visit: memberprobe.Table}, now: clock.RealClock{}.Now()}
 		f, err := g.gather(cmd.Context(), template, binding)
 		if err != nil {
 			return err
@@ -78,16 +80,16 @@ may read those, and its summary in the Cluster otherwise; the output says which.
 const capacityUsage = "where the room in clusters is read: nodes, summary or none; default: what each Cluster says, or else nodes where you may read the members' credentials"
 
 // find finds what the arguments name: a template, or a binding. One of both is nil.
-func (h host) find(ctx context.Context, c client.Reader, args []string) (*unstructured.Unstructured, v1alpha1.Binding, error) {
-	namespace, _, err := h.flags.ToRawKubeConfigLoader().Namespace()
+func find(ctx context.Context, h hostcluster.Host, c client.Reader, args []string) (*unstructured.Unstructured, v1alpha1.Binding, error) {
+	namespace, err := h.Namespace()
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading the kubeconfig of the host cluster: %w", err)
+		return nil, nil, err
 	}
 	if len(args) == 1 && !strings.Contains(args[0], "/") {
 		binding, err := findBinding(ctx, c, namespace, args[0])
 		return nil, binding, err
 	}
-	infos, err := resource.NewBuilder(h.flags).Unstructured().NamespaceParam(namespace).DefaultNamespace().
+	infos, err := resource.NewBuilder(h.Flags).Unstructured().NamespaceParam(namespace).DefaultNamespace().
 		ResourceTypeOrNameArgs(false, args...).Flatten().Do().Infos()
 	if err != nil {
 		return nil, nil, err // the builder's errors are kubectl's own

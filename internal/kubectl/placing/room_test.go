@@ -1,4 +1,4 @@
-package kubectl
+package placing
 
 import (
 	"context"
@@ -19,6 +19,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/capacity"
+	"github.com/flotilla-dev/flotilla/internal/memberprobe"
 )
 
 func node(name string, cores string) *corev1.Node {
@@ -76,9 +77,9 @@ func TestAVisitCountsWhatIsFreeOnNodes(t *testing.T) {
 			if tc.change != nil {
 				tc.change(member)
 			}
-			table, err := lookAt(t.Context(), member)
+			table, err := memberprobe.TableOf(t.Context(), member)
 			if (err != nil) != tc.wantErr {
-				t.Fatalf("lookAt() = %v, want an error: %v", err, tc.wantErr)
+				t.Fatalf("memberprobe.TableOf() = %v, want an error: %v", err, tc.wantErr)
 			}
 			if err != nil {
 				return

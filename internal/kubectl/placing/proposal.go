@@ -1,4 +1,4 @@
-package kubectl
+package placing
 
 import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
