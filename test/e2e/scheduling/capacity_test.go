@@ -124,7 +124,7 @@ func TestANodeThatIsCordonedDoesNotCountAndCountsAgain(t *testing.T) {
 	if err := member.Cordon(t.Context(), "member3-node-0", true); err != nil {
 		t.Fatal(err)
 	}
-	closedSeen(t, fleet, ns, "member3")
+	refusedSeen(t, fleet, ns, "member3", "cordoned")
 	app := web(ns, "web", 9)
 	expect.Create(t, fleet.Host, governing(ns, "web", builder.ByRoom()), app.DeepCopy())
 	decided(t, fleet, app, map[string]int32{"member1": 4, "member2": 4}, 1)
@@ -134,29 +134,26 @@ func TestANodeThatIsCordonedDoesNotCountAndCountsAgain(t *testing.T) {
 	expect.Runs(t, fleet, app, map[string]int32{"member1": 4, "member2": 4, "member3": 1})
 }
 
-// closedSeen waits until the manager knows that a member's nodes are closed: a template of its own is refused for that
-// reason. One that was decided too early, upon what was known before, goes again.
-func closedSeen(t *testing.T, fleet *local.Fleet, ns, member string) {
+// refusedSeen waits until the manager knows why a member takes no more: probes of its own, which run nothing, are refused for that
+// cause. One that was decided too early, upon what was known before, goes again.
+func refusedSeen(t *testing.T, fleet *local.Fleet, ns, member, cause string) {
 	t.Helper()
 	for i := range 20 {
-		probe := web(ns, fmt.Sprintf("probe%d", i), 1)
+		probe := web(ns, fmt.Sprintf("probe%d", i), 100, builder.Paused())
 		policy := governing(ns, probe.Name, builder.ByRoom(), builder.Clusters(member))
 		expect.Create(t, fleet.Host, policy, probe.DeepCopy())
 		known := false
 		expect.Seen(t, fleet.Host, expect.Binding(probe), func(b v1alpha1.Binding) error {
-			known = unschedulable("cordoned")(b) == nil
-			if len(b.BindingSpec().Clusters) > 0 {
-				return nil
-			}
+			known = unschedulable(cause)(b) == nil
 			return unschedulable("")(b)
 		})
 		expect.Delete(t, fleet.Host, probe)
-		expect.Gone(t, fleet.Member(member), probe)
+		expect.Gone(t, fleet.Host, expect.Binding(probe))
 		if known {
 			return
 		}
 	}
-	t.Fatalf("the nodes of %s are closed, and nobody noticed", member)
+	t.Fatalf("%s takes no more because of %s, and nobody noticed", member, cause)
 }
 
 func TestAQuotaOfTheNamespaceBoundsWhatAMemberTakes(t *testing.T) {
@@ -171,6 +168,7 @@ func TestAQuotaOfTheNamespaceBoundsWhatAMemberTakes(t *testing.T) {
 		}
 		return nil
 	})
+	refusedSeen(t, fleet, ns, "member3", "the ResourceQuota "+ns+"/small")
 	app := web(ns, "web", 12)
 	expect.Create(t, fleet.Host, governing(ns, "", builder.Aggregating()), app.DeepCopy())
 	decided(t, fleet, app, map[string]int32{"member1": 4, "member2": 4, "member3": 1}, 3)
