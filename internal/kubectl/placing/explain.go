@@ -22,6 +22,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/schedule"
 )
 
+// NewExplainCommand is `kubectl flotilla explain`.
 func NewExplainCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	var output, source string
 	cmd := &cobra.Command{

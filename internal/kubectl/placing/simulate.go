@@ -33,6 +33,7 @@ type simulateFlags struct {
 	output      string
 }
 
+// NewSimulateCommand is `kubectl flotilla simulate`.
 func NewSimulateCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	var f simulateFlags
 	cmd := &cobra.Command{
