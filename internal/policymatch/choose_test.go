@@ -263,12 +263,8 @@ func TestNotHonoredNamesEveryFieldWithoutEffect(t *testing.T) {
 		Failover: &v1alpha1.FailoverBehavior{}, ActivationPreference: v1alpha1.ActivationLazy,
 		Suspension: &v1alpha1.Suspension{}, SchedulePriority: &v1alpha1.SchedulePriority{},
 	}
-	want := []string{
-		"spec.placement.clusterAffinities", "spec.placement.spreadConstraints",
-		"spec.placement.replicaScheduling.replicaDivisionPreference",
-		"spec.placement.replicaScheduling.weightPreference.dynamicWeight",
-		"spec.placement.workloadAffinity", "spec.preemption", "spec.propagateDeps", "spec.dependentOverrides",
-		"spec.failover", "spec.activationPreference", "spec.suspension", "spec.schedulePriority",
+	want := []string{ "spec.preemption", "spec.propagateDeps", "spec.dependentOverrides",
+		"spec.failover", "spec.activationPreference", "spec.suspension",
 	}
 	if diff := cmp.Diff(want, NotHonored(spec)); diff != "" {
 		t.Errorf("NotHonored() (-want +got):\n%s", diff)
