@@ -263,7 +263,8 @@ func TestNotHonoredNamesEveryFieldWithoutEffect(t *testing.T) {
 		Failover: &v1alpha1.FailoverBehavior{}, ActivationPreference: v1alpha1.ActivationLazy,
 		Suspension: &v1alpha1.Suspension{}, SchedulePriority: &v1alpha1.SchedulePriority{},
 	}
-	want := []string{ "spec.preemption", "spec.propagateDeps", "spec.dependentOverrides",
+	want := []string{
+		"spec.preemption", "spec.propagateDeps", "spec.dependentOverrides",
 		"spec.failover", "spec.activationPreference", "spec.suspension",
 	}
 	if diff := cmp.Diff(want, NotHonored(spec)); diff != "" {
