@@ -3,7 +3,6 @@
 // It reads kubeconfigs, writes Clusters and what belongs to them on the host, and gives Flotilla its account
 // in a member that joins. Everything that goes on afterwards is the manager's; the plugin only watches it.
 //
-// explain and simulate write nothing. They read the host (explain.go, simulate.go, situation.go), files (documents.go) and
-// the room in members (room.go), ask internal/policymatch and internal/schedule, and tell what these say (choice.go,
-// explanation.go, answer.go; simulation.go; placement.go and output.go for both). fleet.go is the calculation itself.
+// It assembles the root command. join, unjoin, get and version are here; explain and simulate, which write nothing, are
+// those of the package placing. How both reach the host is in the package hostcluster.
 package kubectl
