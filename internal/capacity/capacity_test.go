@@ -105,7 +105,15 @@ func TestRoomCountsWhatFitsNodeByNode(t *testing.T) {
 			two, nil, []Quota{quota(list("pods", "1"), nil, important)},
 			&v1alpha1.ReplicaRequirements{Namespace: "shop", PriorityClassName: "high"}, outcome{1, "the ResourceQuota shop/q, which leaves too little"},
 		},
-		"a quota that is overdrawn":  {two, nil, []Quota{quota(list("pods", "1"), list("pods", "4"))}, needing("cpu", "1"), outcome{0, "the ResourceQuota shop/q, which leaves too little"}},
+		"a quota that is overdrawn": {two, nil, []Quota{quota(list("pods", "1"), list("pods", "4"))}, needing("cpu", "1"), outcome{0, "the ResourceQuota shop/q, which leaves too little"}},
+		"a quota counts pods that wait already": {
+			two, []Pod{{Class: Compile(&v1alpha1.ReplicaRequirements{Namespace: "shop"})}}, []Quota{quota(list("pods", "3"), list("pods", "1"))},
+			&v1alpha1.ReplicaRequirements{Namespace: "shop"}, outcome{2, "the ResourceQuota shop/q, which leaves too little"},
+		},
+		"pods that wait come first though their quota is used up": {
+			two, []Pod{{Class: Compile(needing("cpu", "3"))}}, []Quota{quota(list("pods", "1"), list("pods", "1"))},
+			&v1alpha1.ReplicaRequirements{ResourceRequest: list("cpu", "3")}, outcome{1, "too little cpu"},
+		},
 		"huge requests run not over": {two, nil, nil, needing("cpu", "9223372036854775807", "memory", "8Ei"), outcome{0, "too little cpu"}},
 		"requests of 0 are none":     {two, nil, nil, needing("cpu", "0", "memory", "0"), outcome{20, "too many pods"}},
 	}

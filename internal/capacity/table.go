@@ -68,7 +68,7 @@ type Table struct {
 // NewTable adds up a member. Pods that wait for a node are placed first: they come before anything new. version tells
 // tables of one member apart.
 func NewTable(version uint64, nodes []Node, pods []Pod, quotas []Quota) *Table {
-	t := &Table{version: version, quotas: quotas, workloads: map[string]int32{}}
+	t := &Table{version: version, workloads: map[string]int32{}}
 	index := make(map[string]int, len(nodes))
 	for _, n := range nodes {
 		if n.usable {
@@ -109,6 +109,7 @@ func NewTable(version uint64, nodes []Node, pods []Pod, quotas []Quota) *Table {
 	for _, key := range keys {
 		t.seat(waiting[key].class, waiting[key].pods)
 	}
+	t.quotas = quotas // only now: a quota's used counts the pods that wait already
 	return t
 }
 
