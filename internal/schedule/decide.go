@@ -209,8 +209,20 @@ func (e *engine) first(order []int, how manner) (int, attempt) {
 	return best, bestResult
 }
 
-// try works out what a group would do.
+// try works out what a group would do, and notes where more room would have helped.
 func (e *engine) try(index int, how manner) attempt {
+	result := e.attempt(index, how)
+	for i := range e.sites {
+		s := &e.sites[i]
+		bounded := s.fits && s.room < endless && s.ceiling == addUp(s.was, s.room)
+		if bounded && (s.share == s.ceiling || !s.selected && result.pending > 0) {
+			s.full = true
+		}
+	}
+	return result
+}
+
+func (e *engine) attempt(index int, how manner) attempt {
 	if g := &e.placement.groups[index]; !e.filtered || e.group != g {
 		e.filter(g)
 	}

@@ -153,7 +153,7 @@ func (e *engine) remember(s *site, replicas *int32) {
 		s.verdict.Was = ptr.To(s.was)
 	}
 	s.verdict.Replicas, s.verdict.Hint = replicas, hints[s.verdict.Reason]
-	s.verdict.Full = s.fits && s.room < endless && s.ceiling == addUp(s.was, s.room) && s.share == s.ceiling
+	s.verdict.Full = s.full
 }
 
 // whyNot is why a site was turned away.
@@ -202,6 +202,7 @@ func (e *engine) keep(reason, message string) Decision {
 	}
 	if e.in.Binding.Replicas != nil && e.in.Binding.Placement.Divides() && len(e.in.Binding.Components) <= 1 {
 		d.Clusters = e.inProportion(staying, held)
+		d.Pending = e.replicas - replicasOf(d.Clusters)
 	} else {
 		for _, s := range staying {
 			d.Clusters = append(d.Clusters, e.target(s))
@@ -211,6 +212,14 @@ func (e *engine) keep(reason, message string) Decision {
 		e.finish(&d)
 	}
 	return d
+}
+
+// replicasOf adds up shares of the template's replicas.
+func replicasOf(targets []v1alpha1.TargetCluster) (total int32) {
+	for i := range targets {
+		total += ptr.Deref(targets[i].Replicas, 0)
+	}
+	return total
 }
 
 // inProportion divides the template's replicas as they were divided before, equally when nobody had any.

@@ -23,6 +23,8 @@ type site struct {
 	room           int32 // free, endless when not bounded
 	// floor and ceiling bound what the cluster gets. The ceiling is already bounded by the room.
 	floor, ceiling int32
+	// full says that in a group that was tried more room in it would have helped.
+	full bool
 	// share is what it gets.
 	share int32
 	tie   uint64

@@ -135,6 +135,42 @@ func TestTheGroupThatHoldsMostIsUsedWhenNoneHoldsAll(t *testing.T) {
 	begin(t, 9, p, fleetOf(3), rooms{"a": 4, "b": 8, "c": 8}).expect("b:8", unschedulable, 1, TriggerNew)
 }
 
+// TestRoomIsWaitedForWhereverItWouldHelp: who waits is woken by the clusters that are Full, and by no others.
+func TestRoomIsWaitedForWhereverItWouldHelp(t *testing.T) {
+	set := binding(1, byAvailable())
+	set.Components = []v1alpha1.Component{{Name: "jobmanager", Replicas: 1}, {Name: "taskmanager", Replicas: 3}}
+	tests := map[string]struct {
+		binding *v1alpha1.BindingSpec
+		room    rooms
+		want    []string
+	}{
+		"in every group that was tried":            {binding(9, grouped(byAvailable(), [][]string{{"a"}}, [][]string{{"b"}})), rooms{"a": 4, "b": 8, "c": 0}, []string{"a", "b"}},
+		"in clusters that a maximum leaves out":    {binding(9, spread(byAvailable(), "cluster", 1, 1)), rooms{"a": 4, "b": 8, "c": 1}, []string{"a", "b", "c"}},
+		"where a spread constraint lacks clusters": {binding(9, spread(byAvailable(), "cluster", 3, 3)), rooms{"a": 4, "b": 8, "c": 0}, []string{"c"}},
+		"for a whole set":                          {set, rooms{"a": 0, "b": 0, "c": 0}, []string{"a", "b", "c"}},
+		"but nowhere else":                         {binding(9, bounded(byAvailable(), "c", -1, 1)), rooms{"a": 2, "b": 2, "c": 2}, []string{"a", "b"}},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, v := range Decide(Input{Binding: tc.binding, Clusters: fleetOf(3), Room: tc.room.input(), Now: noon}).Verdicts {
+				if v.Full {
+					got = append(got, v.Cluster)
+				}
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("full clusters (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestWhatAKeptPlacementDoesNotHoldIsPending(t *testing.T) {
+	begin(t, 9, with(byAvailable(), func(p *v1alpha1.Placement) {
+		p.ClusterAffinity = &v1alpha1.ClusterAffinity{ClusterNames: []string{"nowhere"}}
+	}), fleetOf(2), nil).expect("", v1alpha1.ReasonNoClusterFit, 9, TriggerNone)
+}
+
 func TestOverflowTakesWhatThePrimaryHasNoRoomFor(t *testing.T) {
 	p := grouped(byAvailable(), [][]string{{"a"}, {"b"}, {"c", "d"}})
 	l := begin(t, 3, p, fleetOf(4), rooms{"a": 5, "b": 3, "c": 10, "d": 10})

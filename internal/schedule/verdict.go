@@ -57,7 +57,8 @@ type Verdict struct {
 	Weight int64
 	// Room is how many more replicas the cluster has room for; EndlessRoom when that is not bounded.
 	Room int32
-	// Full says that the cluster got all that it has room for: more room in it would help replicas that are pending.
+	// Full says that more room in the cluster would help replicas that are pending: in one of the affinity groups that
+	// were tried it got all that it has room for, or was left out while replicas found no room.
 	Full bool
 	// Was is how many replicas the cluster had before; nil when it did not have the template, or has no number.
 	Was *int32
