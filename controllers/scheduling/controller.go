@@ -123,6 +123,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, fmt.Errorf("reading binding %s: %w", req.NamespacedName, err)
 	}
 	if !ours(binding) {
+		r.waiting.drop(req.NamespacedName)
 		return ctrl.Result{}, nil
 	}
 	if !r.writes.Seen(req.NamespacedName, binding.GetResourceVersion()) {
@@ -132,10 +133,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	result, err := r.carryOut(ctx, binding, decision)
-	if err != nil {
-		undo()
-	}
+	result, err := r.carryOut(ctx, binding, decision, undo)
 	switch {
 	case apierrors.IsNotFound(err):
 		return ctrl.Result{}, nil // deleted meanwhile
@@ -169,9 +167,10 @@ func (r *Reconciler) decide(ctx context.Context, binding v1alpha1.Binding) (deci
 	}
 	decision = schedule.Decide(in)
 	who := claimOf(binding)
-	r.waiting.set(key, who.class, fullClusters(&decision))
+	changes := moved(spec.Clusters, decision.Clusters)
+	r.waiting.set(key, wait{class: who.class, priority: priorityOf(binding), clusters: leftOver(fullClusters(&decision), in.Room, changes)})
 	giveBack := func() {}
-	if changes := moved(spec.Clusters, decision.Clusters); len(changes) > 0 {
+	if len(changes) > 0 {
 		r.onTheWay[key] = decision.Clusters
 		if schedule.UsesRoom(spec) {
 			giveBack = r.ledger.book(who, changes, in.Now)
@@ -213,11 +212,13 @@ func moved(before, after []v1alpha1.TargetCluster) map[string]change {
 const safetyLook = 5 * time.Minute
 
 // carryOut writes what a decision changes: the clusters at once, since they are what matters, and tellDelay later
-// what to tell about it. It changes binding, which must not be the cache's own.
-func (r *Reconciler) carryOut(ctx context.Context, binding v1alpha1.Binding, decision schedule.Decision) (ctrl.Result, error) {
+// what to tell about it. It calls undo when the clusters could not be written; a status that could not be written undoes
+// nothing. It changes binding, which must not be the cache's own.
+func (r *Reconciler) carryOut(ctx context.Context, binding v1alpha1.Binding, decision schedule.Decision, undo func()) (ctrl.Result, error) {
 	key, now := client.ObjectKeyFromObject(binding), r.clock.Now()
 	before := *binding.BindingStatus()
 	if err := r.place(ctx, binding, decision, now); err != nil {
+		undo()
 		return ctrl.Result{}, err
 	}
 	again := lookAgain(&decision)
@@ -262,7 +263,7 @@ func lookAgain(d *schedule.Decision) ctrl.Result {
 	switch {
 	case d.RetryAfter > 0:
 		return ctrl.Result{RequeueAfter: d.RetryAfter}
-	case d.Pending > 0:
+	case d.Pending > 0, len(fullClusters(d)) > 0:
 		return ctrl.Result{RequeueAfter: safetyLook}
 	default:
 		return ctrl.Result{}

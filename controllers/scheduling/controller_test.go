@@ -43,6 +43,7 @@ type bed struct {
 	specs    int
 	statuses int
 	fail     error // the next write of a spec fails with it
+	failTold error // the next write of a status fails with it
 }
 
 func newBed(t *testing.T, objects ...client.Object) *bed {
@@ -69,6 +70,10 @@ func newBed(t *testing.T, objects ...client.Object) *bed {
 			},
 			SubResourceApply: func(ctx context.Context, c client.Client, sub string, obj runtime.ApplyConfiguration, opts ...client.SubResourceApplyOption) error {
 				b.statuses++
+				if err := b.failTold; err != nil {
+					b.failTold = nil
+					return err
+				}
 				return c.SubResource(sub).Apply(ctx, obj, opts...)
 			},
 		}).Build()

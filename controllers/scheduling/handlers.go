@@ -2,7 +2,6 @@ package scheduling
 
 import (
 	"context"
-	"math"
 	"sync/atomic"
 	"time"
 
@@ -128,7 +127,7 @@ func (r *Reconciler) onCluster() handler.Funcs {
 			}
 		},
 		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) {
-			r.ledger.forgetCluster(e.Object.GetName())
+			r.forgetCluster(e.Object.GetName())
 			r.enqueueAll(ctx, q)
 		},
 	}
@@ -209,35 +208,37 @@ func (r *Reconciler) wake(ctx context.Context, q queue, cluster string) {
 	r.deciding.Lock()
 	table, bounded := r.table(&found)
 	r.deciding.Unlock()
-	helped := r.waiting.helped(cluster, func(class *capacity.Class) bool {
+	helped := r.waiting.helped(cluster, func(class *capacity.Class) int32 {
 		if !bounded {
-			return true
+			return maxRoom
 		}
 		replicas, _ := r.ledger.room(cluster, table, class, r.clock.Now())
-		return replicas > 0
+		return replicas
 	})
-	r.enqueueInTurn(ctx, q, helped)
+	r.enqueueInTurn(q, helped)
 }
 
 // headStart is how much earlier the bindings of the highest priority are looked at than others that the same room
 // helps. Workers that take two bindings at the same time must not decide about the second one first.
 const headStart = 25 * time.Millisecond
 
-func (r *Reconciler) enqueueInTurn(ctx context.Context, q queue, keys []types.NamespacedName) {
-	priorities, highest := make(map[types.NamespacedName]int32, len(keys)), int32(math.MinInt32)
-	for _, key := range keys {
-		if binding, err := hostindex.Binding(ctx, r.client, key); err == nil { // otherwise it is gone
-			priorities[key] = priorityOf(binding)
-			highest = max(highest, priorities[key])
-		}
-	}
-	for key, priority := range priorities {
+// enqueueInTurn queues bindings that wait, which are in the order of their turns.
+func (r *Reconciler) enqueueInTurn(q queue, waiters []waiter) {
+	for _, w := range waiters {
 		after := headStart
-		if priority == highest {
+		if w.priority == waiters[0].priority {
 			after = 0
 		}
-		r.enqueue(q, key, priority, byUser, after)
+		r.enqueue(q, w.binding, w.priority, byUser, after)
 	}
+}
+
+// forgetCluster drops what is kept in memory of a member that is gone.
+func (r *Reconciler) forgetCluster(cluster string) {
+	r.ledger.forgetCluster(cluster)
+	r.deciding.Lock()
+	defer r.deciding.Unlock()
+	delete(r.guesses, cluster)
 }
 
 // forget drops what is kept in memory of a binding that is gone.
@@ -245,6 +246,6 @@ func (r *Reconciler) forget(key types.NamespacedName) {
 	r.writes.Forget(key)
 	r.moves.forget(key)
 	r.ledger.forget(key)
-	r.waiting.set(key, nil, nil)
+	r.waiting.drop(key)
 	r.arrived(key)
 }

@@ -92,6 +92,9 @@ func (l *ledger) settle(cluster string, shown *capacity.Table, now time.Time) {
 		if pods, known := shown.Pods(b.workload); known {
 			b.replicas = min(b.replicas, b.decided-min(pods, b.decided))
 		}
+		if b.replicas > 0 && !now.Before(b.ends) {
+			l.freed.note(cluster) // the member itself tells nobody of this room
+		}
 		if b.replicas <= 0 || !now.Before(b.ends) {
 			l.drop(binding, cluster)
 			continue

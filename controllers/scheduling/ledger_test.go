@@ -94,6 +94,19 @@ func TestRoomThatADecisionTookIsBookedUntilTheMembersPodsShowIt(t *testing.T) {
 	}
 }
 
+func TestABookingThatIsOverWakesThoseWhoWait(t *testing.T) {
+	l, web, table := newLedger(), deployment("web"), cores(10, nil)
+	l.book(web, changes{"member1": {4, 4}}, start)
+	l.room("member1", table, web.class, start)
+	if freed := l.freed.take(); len(freed) > 0 {
+		t.Errorf("%v are told to have room while it is booked", freed)
+	}
+	l.room("member1", table, web.class, start.Add(bookingLife))
+	if !l.freed.take()["member1"] {
+		t.Error("nobody is told of the room")
+	}
+}
+
 func TestWherePodsAreNotWatchedTheReportIsTheEvidence(t *testing.T) {
 	l, web, table := newLedger(), deployment("web"), summedUp(10)
 	l.book(web, changes{"member1": {4, 4}}, start)

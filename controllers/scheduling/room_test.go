@@ -136,6 +136,38 @@ func TestADecisionThatCouldNotBeWrittenTakesNoRoom(t *testing.T) {
 	}
 }
 
+func TestADecisionThatIsWrittenKeepsItsRoomThoughItCouldNotBeTold(t *testing.T) {
+	b := newBed(t, member("a"), webBinding(byRoom(4)), named("api", byRoom(4))).watching(shown{"a": cores(3, nil)})
+	b.failTold = fmt.Errorf("the host is away")
+	if _, err := b.Reconcile(t.Context(), ctrl.Request{NamespacedName: web}); err == nil {
+		t.Fatal("Reconcile() hides the error")
+	}
+	b.reconcile(t, key("api"))
+	if diff := cmp.Diff(map[string]string{web.Name: "a:3 pending:0", "api": "pending:4"}, b.placements(t)); diff != "" {
+		t.Errorf("placements (-want +got):\n%s", diff)
+	}
+}
+
+func TestAClusterThatIsGoneIsForgotten(t *testing.T) {
+	b := newBed(t, member("a"), webBinding(byRoom(3))).watching(shown{})
+	b.reconcile(t, web)
+	b.onCluster().Delete(t.Context(), event.DeleteEvent{Object: member("a")}, newQueue(t))
+	if len(b.guesses)+len(b.ledger.accounts) > 0 {
+		t.Errorf("%d tables and %d accounts are remembered", len(b.guesses), len(b.ledger.accounts))
+	}
+}
+
+func TestWhoWaitsIsLookedAtNowAndThenInAnyCase(t *testing.T) {
+	wholeSet := func(spec *v1alpha1.BindingSpec) {
+		byRoom(1)(spec)
+		spec.Components = []v1alpha1.Component{{Name: "one", Replicas: 1}, {Name: "two", Replicas: 1}}
+	}
+	b := newBed(t, member("a"), webBinding(wholeSet)).watching(shown{"a": capacity.NewTable(1, nil, nil, nil)})
+	if got := b.reconcile(t, web); got.RequeueAfter != safetyLook {
+		t.Errorf("Reconcile() = %+v, want another look after %s", got, safetyLook)
+	}
+}
+
 func TestSuspendedSchedulingDecidesNothing(t *testing.T) {
 	suspended := func(spec *v1alpha1.BindingSpec) {
 		spec.Suspension = &v1alpha1.BindingSuspension{Scheduling: ptr.To(true)}

@@ -78,19 +78,41 @@ func TestANamespaceWithManyBindingsLetsOthersPass(t *testing.T) {
 	}
 }
 
+func TestRoomHelpsByPriorityAndThenByTime(t *testing.T) {
+	w, class := newWaiting(), capacity.Compile(nil)
+	for i, name := range []string{"a", "b", "c", "d"} {
+		w.set(key(name), wait{class: class, priority: int32(i % 2), clusters: map[string]int32{"member1": 0}})
+	}
+	w.set(key("a"), wait{class: class, clusters: map[string]int32{"member1": 0, "member2": 0}}) // it waits on, and keeps its turn
+	w.drop(key("b"))
+	w.set(key("b"), wait{class: class, priority: 1, clusters: map[string]int32{"member1": 0}})
+	want := []waiter{{key("d"), 1}, {key("b"), 1}, {key("a"), 0}, {key("c"), 0}}
+	got := w.helped("member1", func(*capacity.Class) int32 { return 1 })
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(waiter{})); diff != "" {
+		t.Errorf("helped (-want +got):\n%s", diff)
+	}
+}
+
 func TestOnlyThoseAreHelpedWhoseReplicasFit(t *testing.T) {
 	w, small, large := newWaiting(), capacity.Compile(nil), capacity.Compile(oneCore())
-	w.set(key("small"), small, []string{"member1", "member2"})
-	w.set(key("large"), large, []string{"member1"})
-	fits := func(c *capacity.Class) bool { return c == small }
-	if diff := cmp.Diff([]types.NamespacedName{key("small")}, w.helped("member1", fits)); diff != "" {
+	w.set(key("small"), wait{class: small, clusters: map[string]int32{"member1": 0, "member2": 0}})
+	w.set(key("large"), wait{class: large, clusters: map[string]int32{"member1": 0}})
+	w.set(key("more"), wait{class: small, clusters: map[string]int32{"member1": 1}}) // one more would fit before
+	fits := func(c *capacity.Class) int32 {
+		if c == small {
+			return 1
+		}
+		return 0
+	}
+	if diff := cmp.Diff([]waiter{{binding: key("small")}}, w.helped("member1", fits), cmp.AllowUnexported(waiter{})); diff != "" {
 		t.Errorf("helped (-want +got):\n%s", diff)
 	}
 	if got := w.helped("member3", fits); len(got) > 0 {
 		t.Errorf("room where nobody waits for it helps %v", got)
 	}
-	w.set(key("small"), nil, nil)
-	w.set(key("large"), nil, nil)
+	w.drop(key("small"))
+	w.drop(key("more"))
+	w.drop(key("large"))
 	if len(w.bindings)+len(w.byCluster) > 0 {
 		t.Errorf("nobody waits, but %v and %v are remembered", w.bindings, w.byCluster)
 	}

@@ -1,6 +1,8 @@
 package scheduling
 
 import (
+	"cmp"
+	"slices"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -14,34 +16,52 @@ type waiting struct {
 	mu        sync.Mutex
 	bindings  map[types.NamespacedName]wait
 	byCluster map[string]map[types.NamespacedName]bool
+	turns     uint64 // that were given out
 }
 
 // wait is what one binding waits for.
 type wait struct {
 	class    *capacity.Class
-	clusters []string
+	priority int32
+	// clusters are where, and above how much room: with as much it was decided to wait.
+	clusters map[string]int32
+	turn     uint64 // the smaller, the longer it waits; set by waiting
+}
+
+// waiter is a binding that waits.
+type waiter struct {
+	binding  types.NamespacedName
+	priority int32
 }
 
 func newWaiting() *waiting {
 	return &waiting{bindings: map[types.NamespacedName]wait{}, byCluster: map[string]map[types.NamespacedName]bool{}}
 }
 
-// set says where more room would help a binding; nowhere when there are no clusters.
-func (w *waiting) set(binding types.NamespacedName, class *capacity.Class, clusters []string) {
+// drop says that more room would not help a binding.
+func (w *waiting) drop(binding types.NamespacedName) { w.set(binding, wait{}) }
+
+// set says what a binding waits for; nothing when there are no clusters. One that waits already keeps its turn.
+func (w *waiting) set(binding types.NamespacedName, now wait) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, cluster := range w.bindings[binding].clusters {
+	before := w.bindings[binding]
+	for cluster := range before.clusters {
 		delete(w.byCluster[cluster], binding)
 		if len(w.byCluster[cluster]) == 0 {
 			delete(w.byCluster, cluster)
 		}
 	}
 	delete(w.bindings, binding)
-	if len(clusters) == 0 {
+	if len(now.clusters) == 0 {
 		return
 	}
-	w.bindings[binding] = wait{class: class, clusters: clusters}
-	for _, cluster := range clusters {
+	if now.turn = before.turn; now.turn == 0 {
+		w.turns++
+		now.turn = w.turns
+	}
+	w.bindings[binding] = now
+	for cluster := range now.clusters {
 		if w.byCluster[cluster] == nil {
 			w.byCluster[cluster] = map[types.NamespacedName]bool{}
 		}
@@ -49,23 +69,27 @@ func (w *waiting) set(binding types.NamespacedName, class *capacity.Class, clust
 	}
 }
 
-// helped are the bindings that room in a cluster helps: those of whose class at least one replica fits now.
-func (w *waiting) helped(cluster string, fits func(*capacity.Class) bool) []types.NamespacedName {
+// helped are the bindings that room in a cluster helps, those of whose class more replicas fit now than when it was
+// decided that they wait: the highest priority first, and then those that wait longest.
+func (w *waiting) helped(cluster string, room func(*capacity.Class) int32) []waiter {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var helped []types.NamespacedName
-	asked := map[string]bool{}
+	var helped []waiter
+	rooms := map[string]int32{}
 	for binding := range w.byCluster[cluster] {
 		class := w.bindings[binding].class
-		fit, known := asked[class.Key()]
+		replicas, known := rooms[class.Key()]
 		if !known {
-			fit = fits(class)
-			asked[class.Key()] = fit
+			replicas = room(class)
+			rooms[class.Key()] = replicas
 		}
-		if fit {
-			helped = append(helped, binding)
+		if replicas > w.bindings[binding].clusters[cluster] {
+			helped = append(helped, waiter{binding: binding, priority: w.bindings[binding].priority})
 		}
 	}
+	slices.SortFunc(helped, func(a, b waiter) int {
+		return cmp.Or(cmp.Compare(b.priority, a.priority), cmp.Compare(w.bindings[a.binding].turn, w.bindings[b.binding].turn))
+	})
 	return helped
 }
 
@@ -92,4 +116,13 @@ func fullClusters(d *schedule.Decision) []string {
 		}
 	}
 	return full
+}
+
+// leftOver is the room that a decision left in clusters.
+func leftOver(clusters []string, room map[string]schedule.Room, changes map[string]change) map[string]int32 {
+	left := make(map[string]int32, len(clusters))
+	for _, cluster := range clusters {
+		left[cluster] = max(room[cluster].Replicas-max(changes[cluster].more, 0), 0)
+	}
+	return left
 }
