@@ -50,7 +50,10 @@ type booking struct {
 	workload string
 	replicas int32
 	decided  int32 // all replicas that the binding has there
-	ends     time.Time
+	// told is true when the binding's report says that unshown are not there yet, and the member's summary was older.
+	told    bool
+	unshown int32
+	ends    time.Time
 }
 
 func newLedger() *ledger {
@@ -84,13 +87,16 @@ func (l *ledger) left(cluster string, shown *capacity.Table, now time.Time) *cap
 }
 
 // settle ends what a new table shows, and what is over. Where a member's pods are watched they are the evidence, and are in the
-// table that ends the booking: no room is taken twice.
+// table that ends the booking; elsewhere the reports are, once a later summary has them: no room is taken twice.
 func (l *ledger) settle(cluster string, shown *capacity.Table, now time.Time) {
 	a := l.account(cluster)
+	newer := a.shown != shown
 	a.shown, a.left, a.ends = shown, nil, time.Time{}
 	for binding, b := range a.bookings {
 		if pods, known := shown.Pods(b.workload); known {
 			b.replicas = min(b.replicas, b.decided-min(pods, b.decided))
+		} else if b.told && newer {
+			b.replicas = min(b.replicas, b.unshown)
 		}
 		if b.replicas > 0 && !now.Before(b.ends) {
 			l.freed.note(cluster) // the member itself tells nobody of this room
@@ -172,7 +178,8 @@ func (l *ledger) begin(c claim, cluster string, unshown, decided int32, now time
 }
 
 // reported says that a binding's replicas in a cluster are reported but for so many. It is the evidence where pods are
-// not watched, or cannot be told to be the binding's; elsewhere it says nothing that the pods did not say before.
+// not watched, with the next summary, or cannot be told to be the binding's; elsewhere it says nothing that the pods did
+// not say before.
 func (l *ledger) reported(binding types.NamespacedName, cluster string, unshown int32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -182,7 +189,11 @@ func (l *ledger) reported(binding types.NamespacedName, cluster string, unshown 
 		return
 	}
 	if a.shown != nil {
-		if pods, _ := a.shown.Pods(b.workload); pods > 0 {
+		pods, known := a.shown.Pods(b.workload)
+		if !known {
+			b.told, b.unshown = true, unshown // the summary that was last seen does not have them
+		}
+		if pods > 0 || !known {
 			return
 		}
 	}

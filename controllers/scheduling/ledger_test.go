@@ -107,15 +107,27 @@ func TestABookingThatIsOverWakesThoseWhoWait(t *testing.T) {
 	}
 }
 
-func TestWherePodsAreNotWatchedTheReportIsTheEvidence(t *testing.T) {
-	l, web, table := newLedger(), deployment("web"), summedUp(10)
-	l.book(web, changes{"member1": {4, 4}}, start)
-	for _, step := range []struct{ unshown, want int32 }{{4, 6}, {1, 9}, {2, 9}, {0, 10}} {
-		l.reported(web.binding, "member1", step.unshown)
-		if got, _ := l.room("member1", table, web.class, start); got != step.want {
-			t.Errorf("%d not reported: room for %d, want %d", step.unshown, got, step.want)
+func TestWherePodsAreNotWatchedTheReportIsTheEvidenceOnceASummaryHasIt(t *testing.T) {
+	l, web, old := newLedger(), deployment("web"), summedUp(10)
+	expect := func(what string, shown *capacity.Table, want int32) {
+		t.Helper()
+		if got, _ := l.room("member1", shown, web.class, start); got != want {
+			t.Errorf("%s: room for %d, want %d", what, got, want)
 		}
 	}
+	expect("nothing decided", old, 10)
+	l.book(web, changes{"member1": {4, 4}}, start)
+	expect("decided", old, 6)
+	expect("a summary that knows nothing of it", summedUp(10), 6)
+	before := summedUp(10)
+	expect("and another", before, 6)
+	l.reported(web.binding, "member1", 1)
+	expect("three are reported, and in no summary", before, 6)
+	after := summedUp(7)
+	expect("three are in the summary", after, 6)
+	l.reported(web.binding, "member1", 0)
+	expect("all are reported", after, 6)
+	expect("all are in the summary", summedUp(6), 6)
 }
 
 func TestAManagerThatBeginsBooksWhatTheMembersDoNotShowYet(t *testing.T) {

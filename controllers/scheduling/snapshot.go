@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -77,9 +78,11 @@ func partsOf(spec *v1alpha1.BindingSpec) []capacity.Part {
 	return parts
 }
 
-// guessed is a table that was made from a summary.
+// guessed is a table that was made from a summary. Another table means another summary: the ledger ends bookings by it.
 type guessed struct {
 	version string
+	summary *v1alpha1.ResourceSummary
+	models  []v1alpha1.ResourceModel
 	table   *capacity.Table
 }
 
@@ -95,10 +98,16 @@ func (r *Reconciler) table(cluster *v1alpha1.Cluster) (*capacity.Table, bool) {
 		}
 	}
 	known := r.guesses[cluster.Name]
-	if known.table == nil || known.version != cluster.ResourceVersion {
-		known = guessed{version: cluster.ResourceVersion, table: capacity.FromSummary(cluster)}
-		r.guesses[cluster.Name] = known
+	if known.table != nil && known.version == cluster.ResourceVersion {
+		return known.table, true
 	}
+	summary, models := cluster.Status.ResourceSummary, cluster.Spec.ResourceModels
+	same := equality.Semantic.DeepEqual(known.summary, summary) && equality.Semantic.DeepEqual(known.models, models)
+	if known.table == nil || !same {
+		known.table = capacity.FromSummary(cluster)
+	}
+	known.version, known.summary, known.models = cluster.ResourceVersion, summary, models
+	r.guesses[cluster.Name] = known
 	return known.table, true
 }
 
