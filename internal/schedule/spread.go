@@ -100,7 +100,7 @@ func (e *engine) choose(candidates []*site, anew bool) (fault string) {
 		}
 	}
 	slices.SortFunc(candidates, preferred)
-	found := newSearch(constraints, candidates, e.need())
+	found := newSearch(constraints, candidates, e.need(constraints))
 	core := found.run()
 	if core == nil {
 		return found.fault(constraints)
@@ -131,9 +131,11 @@ func (e *engine) constraints() []constraint {
 	return constraints
 }
 
-// need is how much room the chosen clusters must have together.
-func (e *engine) need() int64 {
-	if !e.placement.strategy.divides() {
+// need is how much room the set that is searched for must have. Without a maximum it is filled with every other candidate:
+// then it only has to meet the minimums, and no larger set has more room.
+func (e *engine) need(constraints []constraint) int64 {
+	limited := slices.ContainsFunc(constraints, func(c constraint) bool { return c.max < math.MaxInt })
+	if !e.placement.strategy.divides() || !limited {
 		return 0
 	}
 	return int64(e.replicas)

@@ -210,6 +210,33 @@ func TestASearchEndsAlsoWhenEveryClusterIsAGroupOfItsOwn(t *testing.T) {
 	}
 }
 
+// TestWithoutAMaximumTheSearchEndsWithTheMinimums: with a group per cluster each step looks at every cluster, so that a search
+// for all of them would take as many steps squared.
+func TestWithoutAMaximumTheSearchEndsWithTheMinimums(t *testing.T) {
+	const size = 500
+	var clusters []*v1alpha1.Cluster
+	room := rooms{}
+	for i := range size {
+		name := fmt.Sprintf("c%03d", i)
+		clusters, room[name] = append(clusters, cluster(name, in("p", "r", "zone-"+name))), 2
+	}
+	for _, replicas := range []int32{2 * size, 4 * size} {
+		p := spread(byAvailable(), "zone", 3, 0)
+		constraints, err := compileSpread(p.SpreadConstraints)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := newEngine(&Input{Binding: binding(replicas, p), Clusters: clusters, Room: room.input(), Now: noon})
+		e.use(&placement{strategy: byRoom, spread: constraints})
+		if got := e.need(constraints); got != 0 {
+			t.Errorf("%d replicas: the set must have room for %d, want it to meet the minimums only", replicas, got)
+		}
+		if got := Decide(*e.in); len(got.Clusters) != size || got.Pending != replicas-2*size {
+			t.Errorf("%d replicas are in %d clusters, %d pending: want all clusters to be full", replicas, len(got.Clusters), got.Pending)
+		}
+	}
+}
+
 func TestTheVerdictSaysThatTheSpreadDidNotNeedACluster(t *testing.T) {
 	l := begin(t, 1, spread(duplicated(), "cluster", 1, 1), fleetOf(2), nil)
 	l.well("a:1", TriggerNew)
