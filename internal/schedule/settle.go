@@ -45,14 +45,15 @@ func stay(replicas int64) string {
 }
 
 // hold leaves replicas that found no room where they are, even if they should not be there: in clusters that no longer
-// fit, and above what the descheduler allows. A replica that runs badly is better than one that does not run.
+// fit or that the spread constraints leave out, and above what the descheduler allows. A replica that runs badly is
+// better than one that does not run.
 func (e *engine) hold(result *attempt) (held int64) {
 	if result.pending == 0 {
 		return 0
 	}
 	var holders []*site
 	for i := range e.sites {
-		if s := &e.sites[i]; s.stays() && s.was > s.share && (!s.fits || e.limited(s)) {
+		if s := &e.sites[i]; s.stays() && s.was > s.share && (!s.fits || s.leftOut() || e.limited(s)) {
 			holders = append(holders, s)
 		}
 	}
@@ -62,13 +63,16 @@ func (e *engine) hold(result *attempt) (held int64) {
 		s.share += back
 		result.pending -= back
 		held += int64(back)
-		if !s.fits && back > 0 {
+		if (!s.fits || s.leftOut()) && back > 0 {
 			s.verdict.Message += "; it keeps what no other cluster has room for"
 			s.verdict.Reason = VerdictLeaving
 		}
 	}
 	return held
 }
+
+// leftOut says that a site could hold something, and the spread constraints left it out.
+func (s *site) leftOut() bool { return s.fits && !s.selected && s.verdict.Reason == VerdictSelected }
 
 // limited says whether the descheduler's limit is what keeps a site from holding what it has.
 func (e *engine) limited(s *site) bool {

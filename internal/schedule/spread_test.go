@@ -76,6 +76,14 @@ func TestASpreadThatHoldsIsNotChanged(t *testing.T) {
 	l.well("a:2 c:2", TriggerClusterNew)
 }
 
+func TestAMaximumThatIsLoweredDropsNoReplicaThatHasNowhereToGo(t *testing.T) {
+	l := begin(t, 10, byAvailable(), fleetOf(2), rooms{"a": 5, "b": 5})
+	l.well("a:5 b:5", TriggerNew)
+	l.place(spread(byAvailable(), "cluster", 1, 1)).expect("a:5 b:5", v1alpha1.ReasonLeaving, 0, TriggerPlacement)
+	l.room["a"] = 5
+	l.well("a:10", TriggerClusterNew)
+}
+
 func TestAClusterWithoutTheFieldCannotBeSpreadOver(t *testing.T) {
 	l := begin(t, 1, spread(spread(duplicated(), "region", 1, 0), "cluster", 1, 0), fleetOf(1), nil)
 	l.expect("", v1alpha1.ReasonNoClusterFit, 0, TriggerNone)
