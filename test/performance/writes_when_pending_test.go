@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
@@ -133,7 +134,8 @@ func answered(t *testing.T, fleet *local.Fleet, before local.RequestCounts, requ
 	}
 }
 
-// allDecided makes sure that each binding has a cluster.
+// allDecided makes sure that each binding has a cluster for its replica. It looks at the spec alone: decisions go ahead of
+// the status that tells of them.
 func allDecided(t *testing.T, fleet *local.Fleet, ns string) {
 	t.Helper()
 	decided := 0
@@ -143,7 +145,7 @@ func allDecided(t *testing.T, fleet *local.Fleet, ns string) {
 			t.Fatal(err)
 		}
 		for i := range list.Items {
-			if len(list.Items[i].Spec.Clusters) == 1 && list.Items[i].Status.PendingReplicas == 0 {
+			if clusters := list.Items[i].Spec.Clusters; len(clusters) == 1 && ptr.Deref(clusters[0].Replicas, 0) == 1 {
 				decided++
 			}
 		}
