@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/conditions"
 	"github.com/flotilla-dev/flotilla/internal/memberprobe"
 )
 
@@ -42,7 +43,7 @@ type removalPlan struct {
 func planRemoval(f removalFacts) removalPlan {
 	if f.fault == nil && f.cleaning == nil {
 		if f.bindings > 0 {
-			return removalPlan{wait: fmt.Sprintf("waits until its objects are removed or released: %s left, such as %s", plural(f.bindings, "binding"), f.example)}
+			return removalPlan{wait: fmt.Sprintf("waits until its objects are removed or released: %s left, such as %s", conditions.Count(f.bindings, "binding"), f.example)}
 		}
 		return removalPlan{clean: true}
 	}
@@ -111,12 +112,5 @@ func waiting(f removalFacts) string {
 	if f.bindings == 0 {
 		return "the removal of Flotilla's account"
 	}
-	return fmt.Sprintf("the removal of the objects of %s, such as %s,", plural(f.bindings, "binding"), f.example)
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return fmt.Sprintf("the removal of the objects of %s, such as %s,", conditions.Count(f.bindings, "binding"), f.example)
 }

@@ -138,7 +138,7 @@ func (l *ledger) room(cluster string, shown *capacity.Table, class *capacity.Cla
 func (l *ledger) sets(cluster string, shown *capacity.Table, parts []capacity.Part, now time.Time) (int32, string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.left(cluster, shown, now).Sets(parts, maxSets)
+	return l.left(cluster, shown, now).Sets(parts, capacity.MaxSets)
 }
 
 // change is what a decision changes in one cluster.

@@ -24,6 +24,10 @@ func (r *Reconciler) observe(binding v1alpha1.Binding, first bool) {
 	if _, onTheWay := r.onTheWay[key]; onTheWay {
 		return // this is the binding before the last decision
 	}
+	var c claim
+	if first {
+		c = claimOf(binding)
+	}
 	reports := make(map[string]*v1alpha1.AggregatedStatusItem, len(spec.Clusters))
 	for i, item := range binding.BindingStatus().AggregatedStatus {
 		reports[item.ClusterName] = &binding.BindingStatus().AggregatedStatus[i]
@@ -32,7 +36,7 @@ func (r *Reconciler) observe(binding v1alpha1.Binding, first bool) {
 		decided := ptr.Deref(target.Replicas, 0)
 		unshown := max(decided-shownBy(reports[target.Name]), 0)
 		if first && unshown > 0 {
-			r.ledger.begin(claimOf(binding), target.Name, unshown, decided, now)
+			r.ledger.begin(c, target.Name, unshown, decided, now)
 		} else {
 			r.ledger.reported(key, target.Name, unshown)
 		}

@@ -16,13 +16,8 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/schedule"
 )
 
-const (
-	// maxRoom is no bound: a replica count has 32 bits.
-	maxRoom = math.MaxInt32
-	// maxSets is how many sets of a workload's parts are counted: a decision places one, and more than a few only
-	// tell large clusters apart.
-	maxSets = 16
-)
+// maxRoom is no bound: a replica count has 32 bits.
+const maxRoom = math.MaxInt32
 
 // input gathers what a decision about a binding depends on. The caller holds r.deciding.
 func (r *Reconciler) input(ctx context.Context, binding v1alpha1.Binding) (schedule.Input, error) {
@@ -48,7 +43,7 @@ func (r *Reconciler) input(ctx context.Context, binding v1alpha1.Binding) (sched
 // room asks every cluster how many more replicas fit.
 func (r *Reconciler) room(spec *v1alpha1.BindingSpec, clusters []*v1alpha1.Cluster, now time.Time) map[string]schedule.Room {
 	class := capacity.Compile(spec.ReplicaRequirements)
-	parts := partsOf(spec)
+	parts := capacity.PartsOf(spec)
 	rooms := make(map[string]schedule.Room, len(clusters))
 	for _, cluster := range clusters {
 		table, bounded := r.table(cluster)
@@ -64,18 +59,6 @@ func (r *Reconciler) room(spec *v1alpha1.BindingSpec, clusters []*v1alpha1.Clust
 		rooms[cluster.Name] = room
 	}
 	return rooms
-}
-
-// partsOf are the parts of a workload with several; nil for any other.
-func partsOf(spec *v1alpha1.BindingSpec) []capacity.Part {
-	if len(spec.Components) <= 1 {
-		return nil
-	}
-	parts := make([]capacity.Part, len(spec.Components))
-	for i, c := range spec.Components {
-		parts[i] = capacity.Part{Class: capacity.Compile(c.ReplicaRequirements), Replicas: c.Replicas}
-	}
-	return parts
 }
 
 // guessed is a table that was made from a summary. Another table means another summary: the ledger ends bookings by it.

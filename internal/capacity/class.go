@@ -3,13 +3,13 @@ package capacity
 import (
 	"encoding/json"
 	"hash/fnv"
-	"slices"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/toleration"
 )
 
 // Class is what one replica needs, made ready to be asked about many nodes. Replicas of one class are alike.
@@ -65,21 +65,9 @@ func (c *Class) refusal(n *Node) string {
 		}
 	}
 	for i := range n.taints {
-		if !slices.ContainsFunc(c.tolerations, func(t corev1.Toleration) bool { return tolerates(&t, &n.taints[i]) }) {
+		if !toleration.Tolerated(&n.taints[i], c.tolerations) {
 			return "only nodes with taints that it does not tolerate"
 		}
 	}
 	return ""
-}
-
-// tolerates follows the rules of pod tolerations. (corev1's own method wants a logger.)
-func tolerates(t *corev1.Toleration, taint *corev1.Taint) bool {
-	switch {
-	case t.Effect != "" && t.Effect != taint.Effect, t.Key != "" && t.Key != taint.Key:
-		return false
-	case t.Operator == corev1.TolerationOpExists:
-		return true
-	default:
-		return (t.Operator == "" || t.Operator == corev1.TolerationOpEqual) && t.Key != "" && t.Value == taint.Value
-	}
 }

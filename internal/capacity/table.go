@@ -7,6 +7,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 )
 
 // Node is a member's node, as far as it matters for room.
@@ -48,6 +50,9 @@ type Pod struct {
 	// Workload is what made it, as WorkloadKey says; empty when nobody did.
 	Workload string
 }
+
+// LivingPods is a field selector for the pods that hold room, or will: those that have not ended.
+const LivingPods = "status.phase!=Succeeded,status.phase!=Failed"
 
 // WorkloadKey names a workload in a member.
 func WorkloadKey(namespace, kind, name string) string { return namespace + "/" + kind + "/" + name }
@@ -226,6 +231,22 @@ type Part struct {
 	// Replicas of the part in one set; 0 or more.
 	Replicas int32
 }
+
+// PartsOf are the parts of a workload with several; nil for any other.
+func PartsOf(spec *v1alpha1.BindingSpec) []Part {
+	if len(spec.Components) <= 1 {
+		return nil
+	}
+	parts := make([]Part, len(spec.Components))
+	for i, c := range spec.Components {
+		parts[i] = Part{Class: Compile(c.ReplicaRequirements), Replicas: c.Replicas}
+	}
+	return parts
+}
+
+// MaxSets is how many sets of a workload's parts are worth counting: a decision places one, and more than a few only tell
+// large clusters apart.
+const MaxSets = 16
 
 // Sets is how many whole sets of parts fit, at most limit, and what one more would lack first.
 func (t *Table) Sets(parts []Part, limit int32) (sets int32, shortage string) {

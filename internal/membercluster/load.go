@@ -11,7 +11,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -138,23 +137,19 @@ func (l *Load) unwatch() {
 
 // inform prepares the informers. Pods that have ended hold nothing, and are not asked for.
 func (l *Load) inform() error {
-	alive := fields.AndSelectors(
-		fields.OneTermNotEqualSelector("status.phase", string(corev1.PodSucceeded)),
-		fields.OneTermNotEqualSelector("status.phase", string(corev1.PodFailed)),
-	)
 	for _, kind := range []struct {
 		informer  *toolscache.SharedIndexInformer
 		resource  string
-		selector  fields.Selector
+		selector  string
 		object    runtime.Object
 		transform toolscache.TransformFunc
 	}{
-		{&l.nodes, "nodes", fields.Everything(), &corev1.Node{}, transformNode},
-		{&l.pods, "pods", alive, &corev1.Pod{}, l.transformPod},
-		{&l.quotas, "resourcequotas", fields.Everything(), &corev1.ResourceQuota{}, transformQuota},
+		{&l.nodes, "nodes", "", &corev1.Node{}, transformNode},
+		{&l.pods, "pods", capacity.LivingPods, &corev1.Pod{}, l.transformPod},
+		{&l.quotas, "resourcequotas", "", &corev1.ResourceQuota{}, transformQuota},
 	} {
 		list := toolscache.NewFilteredListWatchFromClient(l.client.CoreV1().RESTClient(), kind.resource, metav1.NamespaceAll,
-			func(o *metav1.ListOptions) { o.FieldSelector = kind.selector.String() })
+			func(o *metav1.ListOptions) { o.FieldSelector = kind.selector })
 		informer := toolscache.NewSharedIndexInformer(list, kind.object, 0, toolscache.Indexers{})
 		if err := informer.SetTransform(kind.transform); err != nil {
 			return fmt.Errorf("setting the transform of %s: %w", kind.resource, err)

@@ -45,6 +45,11 @@ func (o observer) transform(obj any) (any, error) {
 	return o.observe(u)
 }
 
+// owns says whether an object carries this host's marks.
+func (o observer) owns(u *unstructured.Unstructured) bool {
+	return u.GetLabels()[v1alpha1.ManagedLabel] == "true" && u.GetAnnotations()[v1alpha1.HostAnnotation] == o.hostUID
+}
+
 func (o observer) observe(u *unstructured.Unstructured) (*Observed, error) {
 	owned, err := applyplan.Owned(u, applyplan.FieldManager)
 	if err != nil {
@@ -58,7 +63,7 @@ func (o observer) observe(u *unstructured.Unstructured) (*Observed, error) {
 		Kind: u.GroupVersionKind(),
 		Live: applyplan.Live{
 			UID: u.GetUID(), ResourceVersion: u.GetResourceVersion(),
-			Ours:    u.GetLabels()[v1alpha1.ManagedLabel] == "true" && annotations[v1alpha1.HostAnnotation] == o.hostUID,
+			Ours:    o.owns(u),
 			Binding: annotations[v1alpha1.BindingAnnotation], Hash: annotations[v1alpha1.HashAnnotation],
 			Owned: owned, Deleting: u.GetDeletionTimestamp() != nil,
 		},

@@ -6,7 +6,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/util/sets"
 	resourcehelper "k8s.io/component-helpers/resource"
 
@@ -44,12 +43,8 @@ func (v *Visit) Summarize(ctx context.Context, models []v1alpha1.ResourceModel) 
 	if err != nil {
 		return Summary{}, err
 	}
-	running := fields.AndSelectors(
-		fields.OneTermNotEqualSelector("status.phase", string(corev1.PodSucceeded)),
-		fields.OneTermNotEqualSelector("status.phase", string(corev1.PodFailed)),
-	).String()
 	err = pages(func(options metav1.ListOptions) (string, error) {
-		options.FieldSelector = running
+		options.FieldSelector = capacity.LivingPods
 		list, err := v.clientset.CoreV1().Pods(metav1.NamespaceAll).List(ctx, options)
 		if err != nil {
 			return "", classify(err, v.host, "listing its pods")

@@ -20,9 +20,6 @@ import (
 // podsPerPage is how many pods a member is asked for at a time.
 const podsPerPage = 2000
 
-// living are the pods that hold resources, or will.
-const living = "status.phase!=Succeeded,status.phase!=Failed"
-
 // Table looks at a member's nodes, pods and quotas once, and adds up what is free. Quotas that may not be read do not count.
 func Table(ctx context.Context, config *rest.Config) (*capacity.Table, error) {
 	config = rest.CopyConfig(config)
@@ -50,7 +47,7 @@ func TableOf(ctx context.Context, member kubernetes.Interface) (*capacity.Table,
 		return member.CoreV1().Pods(metav1.NamespaceAll).List(ctx, o)
 	}))
 	pages.PageSize = podsPerPage
-	err = pages.EachListItem(ctx, metav1.ListOptions{FieldSelector: living}, func(obj runtime.Object) error {
+	err = pages.EachListItem(ctx, metav1.ListOptions{FieldSelector: capacity.LivingPods}, func(obj runtime.Object) error {
 		if pod, ok := obj.(*corev1.Pod); ok {
 			class := capacity.Compile(interpreter.PodRequirements(pod.Namespace, &pod.Spec))
 			pods = append(pods, capacity.Pod{Class: class, Node: pod.Spec.NodeName})

@@ -8,6 +8,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/conditions"
 )
 
 const (
@@ -263,7 +264,7 @@ func (e *engine) candidates() (candidates []*site, fault, message string) {
 	case fitting == 0:
 		return nil, v1alpha1.ReasonNoClusterFit, sumUp("fit", e.sites, whyNot)
 	case weightless == fitting:
-		return nil, v1alpha1.ReasonNoWeightMatches, "none of the " + count(fitting, "cluster") + " that fit is in the staticWeightList"
+		return nil, v1alpha1.ReasonNoWeightMatches, "none of the " + conditions.Count(fitting, "cluster") + " that fit is in the staticWeightList"
 	}
 	return candidates, "", ""
 }

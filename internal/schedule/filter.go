@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/toleration"
 )
 
 // filter decides which sites may hold the template in a group, and gives the others their verdict: the first
@@ -105,24 +106,11 @@ func untolerated(c *v1alpha1.Cluster, tolerations []corev1.Toleration) *corev1.T
 		if taint.Effect == corev1.TaintEffectPreferNoSchedule {
 			continue
 		}
-		if !slices.ContainsFunc(tolerations, func(t corev1.Toleration) bool { return tolerates(&t, taint) }) {
+		if !toleration.Tolerated(taint, tolerations) {
 			return taint
 		}
 	}
 	return nil
-}
-
-// tolerates follows the rules of pod tolerations: an empty effect, and an empty key with Exists, match all; an
-// empty operator is Equal. (corev1's own method wants a logger.)
-func tolerates(t *corev1.Toleration, taint *corev1.Taint) bool {
-	switch {
-	case t.Effect != "" && t.Effect != taint.Effect, t.Key != "" && t.Key != taint.Key:
-		return false
-	case t.Operator == corev1.TolerationOpExists:
-		return true
-	default:
-		return (t.Operator == "" || t.Operator == corev1.TolerationOpEqual) && t.Key != "" && t.Value == taint.Value
-	}
 }
 
 func taintText(taint *corev1.Taint) string {

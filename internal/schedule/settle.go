@@ -9,6 +9,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/conditions"
 	"github.com/flotilla-dev/flotilla/internal/division"
 )
 
@@ -24,7 +25,7 @@ func (e *engine) settle(trigger string, result attempt, memory Memory, retry tim
 		d.Trigger = TriggerClusterNew
 	}
 	e.finish(&d)
-	d.Message = "placed in " + count(len(d.Clusters), "cluster")
+	d.Message = "placed in " + conditions.Count(len(d.Clusters), "cluster")
 	if held > 0 {
 		d.Reason = v1alpha1.ReasonLeaving
 		d.Message = fmt.Sprintf("%s in clusters that should be left, until others have room for them: %s", stay(held), sumUp("can take more", e.sites, e.whyNoMore))
@@ -32,7 +33,7 @@ func (e *engine) settle(trigger string, result attempt, memory Memory, retry tim
 	if result.pending > 0 {
 		d.Reason = v1alpha1.ReasonUnschedulable
 		d.Message = fmt.Sprintf("%d of %s placed, %d pending: %s",
-			e.replicas-result.pending, count(int(e.replicas), "replica"), result.pending, sumUp("can take more", e.sites, e.whyNoMore))
+			e.replicas-result.pending, conditions.Count(int(e.replicas), "replica"), result.pending, sumUp("can take more", e.sites, e.whyNoMore))
 	}
 	return d
 }
@@ -279,12 +280,4 @@ func sumUp(what string, sites []site, why func(*site) string) string {
 		fmt.Fprintf(&text, "%d %s", counts[cause], cause)
 	}
 	return text.String()
-}
-
-// count is "1 cluster", "2 clusters".
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

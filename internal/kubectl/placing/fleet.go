@@ -13,10 +13,6 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/schedule"
 )
 
-// maxSets is how many sets of components are counted: one is placed, and more than a few only tell large clusters apart.
-// The scheduler counts as many.
-const maxSets = 16
-
 // fleet is what a calculation sees of the clusters.
 type fleet struct {
 	clusters []*v1alpha1.Cluster
@@ -51,25 +47,17 @@ func (f *fleet) room(spec *v1alpha1.BindingSpec) map[string]schedule.Room {
 		return nil
 	}
 	rooms := make(map[string]schedule.Room, len(f.tables))
-	class, parts := capacity.Compile(spec.ReplicaRequirements), partsOf(spec)
+	class, parts := capacity.Compile(spec.ReplicaRequirements), capacity.PartsOf(spec)
 	for name, table := range f.tables {
 		var room schedule.Room
-		if len(parts) > 1 {
-			room.Replicas, room.Shortage = table.Sets(parts, maxSets)
+		if len(parts) > 0 {
+			room.Replicas, room.Shortage = table.Sets(parts, capacity.MaxSets)
 		} else {
 			room.Replicas, room.Shortage = table.Room(class, math.MaxInt32)
 		}
 		rooms[name] = room
 	}
 	return rooms
-}
-
-func partsOf(spec *v1alpha1.BindingSpec) []capacity.Part {
-	parts := make([]capacity.Part, len(spec.Components))
-	for i, c := range spec.Components {
-		parts[i] = capacity.Part{Class: capacity.Compile(c.ReplicaRequirements), Replicas: c.Replicas}
-	}
-	return parts
 }
 
 // take gives a template the clusters of a decision. The room that it takes there is no longer free for others; what it
@@ -94,7 +82,7 @@ func (f *fleet) take(s *subject, clusters []v1alpha1.TargetCluster) {
 func (s *subject) added(more int32, there bool) []capacity.Part {
 	switch {
 	case len(s.spec.Components) > 1 && !there:
-		return partsOf(s.spec)
+		return capacity.PartsOf(s.spec)
 	case len(s.spec.Components) > 1 || more <= 0:
 		return nil
 	}
