@@ -86,8 +86,11 @@ type BindingSpec struct {
 	// +optional
 	RescheduleTriggeredAt *metav1.Time `json:"rescheduleTriggeredAt,omitempty"`
 
-	// suspension is the policy's suspension. Written by propagation, its field scheduling by others. Not
-	// yet honoured.
+	// applyRules are the policy's applyRules. Written by propagation.
+	// +optional
+	ApplyRules *ApplyRules `json:"applyRules,omitempty"`
+
+	// suspension is the policy's suspension. Written by propagation, its field scheduling by others.
 	// +optional
 	Suspension *BindingSuspension `json:"suspension,omitempty"`
 
@@ -393,11 +396,39 @@ type AggregatedStatusItem struct {
 	// +optional
 	Health Health `json:"health,omitempty"`
 
+	// drift are fields that were changed in the member and stay so, because applyRules.driftPolicy is Report: the
+	// first ten, in the order of their paths.
+	// +optional
+	// +listType=map
+	// +listMapKey=path
+	// +kubebuilder:validation:MaxItems=10
+	Drift []DriftedField `json:"drift,omitempty"`
+
 	// status is the status of the member's object.
 	// +optional
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +kubebuilder:validation:Schemaless
 	Status *runtime.RawExtension `json:"status,omitempty"`
+}
+
+// DriftedField is a field whose value in the member is not the one that the manifest gives it.
+type DriftedField struct {
+	// path of the field, as a JSON pointer (RFC 6901).
+	// +kubebuilder:validation:MaxLength=512
+	Path string `json:"path"`
+
+	// wanted is the manifest's value as JSON, shortened to 256 bytes.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Wanted string `json:"wanted,omitempty"`
+
+	// found is the member's value as JSON, shortened to 256 bytes; absent when it has none.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Found string `json:"found,omitempty"`
+
+	// since is when the difference was first seen.
+	Since metav1.Time `json:"since"`
 }
 
 // ResourceBinding is the decision about one namespaced template, and what became of it.

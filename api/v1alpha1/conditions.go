@@ -149,6 +149,14 @@ const (
 	ReasonRenderFailed = "RenderFailed"
 	// ReasonApplyFailed: the member refused the manifest for another reason; it is tried again.
 	ReasonApplyFailed = "ApplyFailed"
+	// ReasonOtherHost: the member holds an object of the same name that another host manages.
+	ReasonOtherHost = "OtherHost"
+	// ReasonDispatchSuspended: the policy's suspension keeps the manifest from the member.
+	ReasonDispatchSuspended = "DispatchSuspended"
+	// ReasonDrifted: values were changed in the member and stay so, because the driftPolicy is Report.
+	ReasonDrifted = "Drifted"
+	// ReasonOverrideFailed: an override policy cannot be applied; what the member holds stays as it is.
+	ReasonOverrideFailed = "OverrideFailed"
 	// ReasonRemovingOld: an object that is no longer wanted is being removed.
 	ReasonRemovingOld = "Removing"
 )

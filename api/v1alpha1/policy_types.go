@@ -69,8 +69,10 @@ type PropagationSpec struct {
 	// +kubebuilder:default=0
 	Priority *int32 `json:"priority,omitempty"`
 
-	// preemption says whether this policy takes templates from policies of lower priority. Not yet
-	// honoured: a template stays with its policy while that policy matches it.
+	// preemption says whether this policy takes templates from other policies. With Never, the default, a
+	// template stays with its policy while that policy matches it. With Always, a PropagationPolicy takes
+	// templates from PropagationPolicies of lower priority and from every ClusterPropagationPolicy, a
+	// ClusterPropagationPolicy from ClusterPropagationPolicies of lower priority.
 	// +optional
 	// +kubebuilder:default=Never
 	Preemption PreemptionBehavior `json:"preemption,omitempty"`
@@ -106,12 +108,17 @@ type PropagationSpec struct {
 	// +kubebuilder:default=Abort
 	ConflictResolution ConflictResolution `json:"conflictResolution,omitempty"`
 
+	// applyRules say how manifests get along with what members already hold, and with what is changed there.
+	// +optional
+	ApplyRules *ApplyRules `json:"applyRules,omitempty"`
+
 	// activationPreference Lazy lets changes of this policy take effect only with the next change of the
 	// template. Not yet honoured: changes take effect at once.
 	// +optional
 	ActivationPreference ActivationPreference `json:"activationPreference,omitempty"`
 
-	// suspension stops changes from reaching members. Not yet honoured.
+	// suspension stops changes from reaching members. What a member holds stays as it is, drift included; an object
+	// that is no longer wanted is removed nevertheless.
 	// +optional
 	Suspension *Suspension `json:"suspension,omitempty"`
 

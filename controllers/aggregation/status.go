@@ -127,6 +127,7 @@ func targetItem(f facts, member string, previous map[string]v1alpha1.AggregatedS
 	switch {
 	case reported && !said.Gone:
 		item = itemOf(member, said, limit)
+		item.Drift = drifted(said.Drift, previous[member].Drift, f.now)
 		if said.Applied && f.template != nil && said.TemplateGeneration < f.template.GetGeneration() {
 			item.Applied, item.Reason, item.AppliedMessage = false, v1alpha1.ReasonApplying, "the template has changed"
 		}
@@ -207,12 +208,27 @@ func appliedCondition(targets []v1alpha1.AggregatedStatusItem) metav1.Condition 
 		}
 	}
 	if len(said) == 0 {
-		return condition
+		return withDrift(condition, targets)
 	}
 	condition.Status, condition.Message = metav1.ConditionFalse, listed(said)
 	condition.Reason = reason
 	if reason == "" {
 		condition.Reason = v1alpha1.ReasonApplying
+	}
+	return condition
+}
+
+// withDrift tells of members whose values were changed there and stay so, because the policy wants it.
+func withDrift(condition metav1.Condition, targets []v1alpha1.AggregatedStatusItem) metav1.Condition {
+	var said []string
+	for _, item := range targets {
+		if len(item.Drift) > 0 {
+			said = append(said, fmt.Sprintf("%s: %s was changed there", item.ClusterName, item.Drift[0].Path))
+		}
+	}
+	if len(said) > 0 {
+		condition.Reason = v1alpha1.ReasonDrifted
+		condition.Message += ", and the driftPolicy leaves what was changed: " + listed(said)
 	}
 	return condition
 }
@@ -292,7 +308,7 @@ func same(before, after *v1alpha1.BindingStatus) bool {
 func sameItem(a, b v1alpha1.AggregatedStatusItem) bool {
 	x, y := a.Status, b.Status
 	a.Status, b.Status = nil, nil
-	return a == b && (sameBytes(x, y) || equality.Semantic.DeepEqual(decoded(x), decoded(y)))
+	return equality.Semantic.DeepEqual(a, b) && (sameBytes(x, y) || equality.Semantic.DeepEqual(decoded(x), decoded(y)))
 }
 
 // sameBytes spares the decoding in the usual case. The API server may write the same in other bytes.

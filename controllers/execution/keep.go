@@ -39,15 +39,23 @@ func (w *worker) keep(ctx context.Context, binding v1alpha1.Binding) (reconcile.
 	if err != nil || !known {
 		return w.refused(binding, nil, err)
 	}
-	decision := applyplan.Decide(applyplan.Facts{
-		Binding:   client.ObjectKeyFromObject(binding).String(),
-		Wanted:    true,
-		Overwrite: binding.BindingSpec().ConflictResolution == v1alpha1.ConflictOverwrite,
-		Desired:   applyplan.Desired{Manifest: rendered.Object.Object, Hash: rendered.Hash},
-		Live:      liveOf(observed),
-		Accepted:  accepted,
-	})
-	return w.carryOut(ctx, job{binding: binding, template: template, rendered: rendered, observed: observed}, decision)
+	j := job{binding: binding, template: template, rendered: rendered, observed: observed}
+	facts := applyplan.Facts{
+		Binding:  client.ObjectKeyFromObject(binding).String(),
+		Wanted:   true,
+		Rules:    rulesOf(binding.BindingSpec(), w.member.Name),
+		Desired:  j.desired(),
+		Live:     liveOf(observed),
+		Accepted: accepted,
+	}
+	if facts.NeedsComparison() {
+		differences, err := w.differences(ctx, j, 1)
+		if err != nil {
+			return w.refused(binding, observed, err)
+		}
+		facts.Same = len(differences) == 0
+	}
+	return w.carryOut(ctx, j, applyplan.Decide(facts))
 }
 
 // job is one object that a binding wants of the member.
@@ -58,39 +66,61 @@ type job struct {
 	observed *membercluster.Observed
 }
 
+func (j job) desired() applyplan.Desired {
+	desired := applyplan.Desired{Manifest: j.rendered.Object.Object, Hash: j.rendered.Hash}
+	if j.rendered.Initial != nil {
+		desired.Initial = j.rendered.Initial.Object
+		desired.Left = ignoredOf(j.binding.BindingSpec().ApplyRules).AfterCreation
+	}
+	return desired
+}
+
 func (w *worker) carryOut(ctx context.Context, j job, d applyplan.Decision) (reconcile.Result, error) {
 	switch d.Action {
 	case applyplan.Refuse:
-		w.post(j.binding, report.Report{Reason: v1alpha1.ReasonForeignObject, Message: foreignMessage(j.binding)})
+		reason, message := refusal(j.binding, d.Reason)
+		w.post(j.binding, report.Report{Reason: reason, Message: message})
 		return reconcile.Result{RequeueAfter: recheckRefused}, nil
 	case applyplan.Wait:
 		w.post(j.binding, pending(j.observed, v1alpha1.ReasonApplying, "the member is still deleting an older object of this name"))
 		return reconcile.Result{}, nil // its disappearance leads back here
+	case applyplan.Hold:
+		w.post(j.binding, pending(j.observed, v1alpha1.ReasonDispatchSuspended, "the suspension in the policy keeps the manifest from this member"))
+		return reconcile.Result{}, nil // the end of the suspension leads back here
 	case applyplan.Create, applyplan.Update:
 		log.FromContext(ctx).V(1).Info("Applying", "kind", j.rendered.Object.GetKind(), "reason", d.Reason)
 		if wait := w.drifts.wait(j.rendered.Object, d.Reason); wait > 0 {
 			return reconcile.Result{RequeueAfter: wait}, nil
 		}
-		observed, err := w.apply(ctx, j.rendered, j.observed)
+		observed, err := w.apply(ctx, j)
 		if err != nil {
 			return w.refused(j.binding, j.observed, err)
 		}
 		j.observed = observed
 	}
-	w.post(j.binding, applied(j.observed, j.template.GetGeneration()))
+	said := applied(j.observed, j.template.GetGeneration())
+	if d.Reason == applyplan.DriftReported {
+		drift, err := w.drift(ctx, j)
+		if err != nil {
+			return w.refused(j.binding, j.observed, err)
+		}
+		said.Drift = drift
+	}
+	w.post(j.binding, said)
 	return reconcile.Result{}, nil
 }
 
 // apply applies a manifest, and creates its namespace first where the member lacks it.
-func (w *worker) apply(ctx context.Context, rendered render.Rendered, known *membercluster.Observed) (*membercluster.Observed, error) {
-	observed, err := w.member.Apply(ctx, rendered.Object, rendered.Hash, known)
+func (w *worker) apply(ctx context.Context, j job) (*membercluster.Observed, error) {
+	manifest := &unstructured.Unstructured{Object: j.desired().Content(liveOf(j.observed))}
+	observed, err := w.member.Apply(ctx, manifest, j.rendered.Hash, j.observed)
 	if !lacksNamespace(err) {
 		return observed, err
 	}
-	if err := w.member.EnsureNamespace(ctx, rendered.Object.GetNamespace()); err != nil {
+	if err := w.member.EnsureNamespace(ctx, manifest.GetNamespace()); err != nil {
 		return nil, err
 	}
-	return w.member.Apply(ctx, rendered.Object, rendered.Hash, known)
+	return w.member.Apply(ctx, manifest, j.rendered.Hash, j.observed)
 }
 
 func lacksNamespace(err error) bool {
@@ -110,7 +140,8 @@ func (w *worker) render(binding v1alpha1.Binding, template *unstructured.Unstruc
 			return render.Rendered{}, fmt.Errorf("setting the replicas for %s: %w", w.member.Name, err)
 		}
 	}
-	return render.Manifest(revised, render.Marks{HostUID: w.HostUID, Binding: client.ObjectKeyFromObject(binding)})
+	return render.Manifest(revised, render.Marks{HostUID: w.HostUID, Binding: client.ObjectKeyFromObject(binding)},
+		ignoredOf(binding.BindingSpec().ApplyRules))
 }
 
 func (w *worker) template(resource v1alpha1.ObjectReference) (*unstructured.Unstructured, bool, error) {

@@ -2,7 +2,6 @@ package execution
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"time"
 
@@ -52,12 +51,6 @@ func pending(o *membercluster.Observed, reason, message string) report.Report {
 		r.Health, r.Status = o.Health, o.Status
 	}
 	return r
-}
-
-func foreignMessage(binding v1alpha1.Binding) string {
-	resource := binding.BindingSpec().Resource
-	return fmt.Sprintf("the member holds a %s %s that is not this host's; rename one of them, or set conflictResolution: Overwrite in the policy to take it over",
-		resource.Kind, resource.Key())
 }
 
 // refused reports an error of a member. Errors that only a change can mend are looked at again now and then, a

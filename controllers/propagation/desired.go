@@ -69,6 +69,7 @@ func (f facts) governed(policy *v1alpha1.PropagationSpec, ref *v1alpha1.PolicyRe
 		SchedulerName:               policy.SchedulerName,
 		Failover:                    policy.Failover,
 		ConflictResolution:          policy.ConflictResolution,
+		ApplyRules:                  policy.ApplyRules,
 		PreserveResourcesOnDeletion: policy.PreserveResourcesOnDeletion,
 		SchedulePriority:            schedulePriority(policy.SchedulePriority, f.classes),
 	}

@@ -13,6 +13,8 @@ type Live struct {
 	ResourceVersion string
 	// Ours is true when the object carries this host's marks.
 	Ours bool
+	// OtherHost is true when the object carries the marks of another host.
+	OtherHost bool
 	// Binding is the binding that the object's marks name: "namespace/name".
 	Binding string
 	// Hash is the hash of the manifest that was applied last.
@@ -39,6 +41,35 @@ type Desired struct {
 	Manifest map[string]any
 	// Hash of the manifest.
 	Hash string
+	// Left are the fields, as JSON pointers, that are given at creation and left to the member from then on. Manifest and
+	// Hash are without them.
+	Left []string
+	// Initial is Manifest with the fields in Left; it counts only when there are any.
+	Initial map[string]any
+}
+
+// TakeOver says when a foreign object is taken over.
+type TakeOver int
+
+const (
+	// TakeOverNever leaves foreign objects alone.
+	TakeOverNever TakeOver = iota
+	// TakeOverIfSame takes a foreign object over that has already every value of the manifest.
+	TakeOverIfSame
+	// TakeOverAlways takes foreign objects over.
+	TakeOverAlways
+)
+
+// Rules are what the user asks for beyond the manifest.
+type Rules struct {
+	// TakeOver says when a foreign object is taken over. One that another host manages never is.
+	TakeOver TakeOver
+	// CreateOnly leaves an object to the member once it exists.
+	CreateOnly bool
+	// ReportDrift leaves a value that was changed in the member as it is.
+	ReportDrift bool
+	// Suspended leaves everything in the member as it is.
+	Suspended bool
 }
 
 // Facts is everything that a decision about one object of one member depends on.
@@ -49,8 +80,10 @@ type Facts struct {
 	Wanted bool
 	// Keep is true when an object that is no longer wanted stays, without marks.
 	Keep bool
-	// Overwrite is true when a foreign object is taken over.
-	Overwrite bool
+	// Rules are what the user asks for beyond the manifest.
+	Rules Rules
+	// Same is true when a foreign object was compared and has every value of the manifest. It counts with TakeOverIfSame.
+	Same bool
 	// Desired is the manifest; it counts only when the object is wanted.
 	Desired Desired
 	// Live is the member's object; nil when a read from the member itself found none.
@@ -81,6 +114,8 @@ const (
 	Wait Action = "Wait"
 	// Gone: nothing is wanted and nothing of ours is there.
 	Gone Action = "Gone"
+	// Hold leaves the object as it is, although it should be created or updated.
+	Hold Action = "Hold"
 )
 
 // Reason is why.
@@ -106,6 +141,16 @@ const (
 	OtherBinding Reason = "OtherBinding"
 	// BeingDeleted: the object is being deleted.
 	BeingDeleted Reason = "BeingDeleted"
+	// OtherHost: the object carries the marks of another host.
+	OtherHost Reason = "OtherHost"
+	// NotSame: the object is foreign, and differs from the manifest.
+	NotSame Reason = "NotSame"
+	// LeftToMember: the object exists, and the policy leaves it to the member from then on.
+	LeftToMember Reason = "LeftToMember"
+	// DriftReported: a value that we own was changed in the member, and the policy only wants it told.
+	DriftReported Reason = "DriftReported"
+	// Suspended: the user asked for no changes.
+	Suspended Reason = "Suspended"
 )
 
 // Decision is what has to happen, and why.
@@ -114,27 +159,54 @@ type Decision struct {
 	Reason Reason
 }
 
+// NeedsComparison says whether Same counts for the decision: whoever gathers facts compares a foreign object only then.
+func (f Facts) NeedsComparison() bool {
+	return f.Wanted && f.Rules.TakeOver == TakeOverIfSame && f.Live != nil && !f.Live.Ours && !f.Live.OtherHost && !f.Live.Deleting
+}
+
 // Decide says what has to happen to the object. Its answer is Delete only for an object of ours that names
 // this binding; whether the binding really does not want it is for the caller to prove first.
 func Decide(f Facts) Decision {
 	if !f.Wanted {
 		return decideUnwanted(f)
 	}
+	d := decideWanted(f)
+	if f.Rules.Suspended && (d.Action == Create || d.Action == Update) {
+		return Decision{Hold, Suspended}
+	}
+	return d
+}
+
+func decideWanted(f Facts) Decision {
 	switch live := f.Live; {
 	case live == nil:
 		return Decision{Create, Absent}
 	case live.Deleting:
 		return Decision{Wait, BeingDeleted}
-	case !live.Ours && f.Overwrite:
-		return Decision{Update, TakenOver}
 	case !live.Ours:
-		return Decision{Refuse, Foreign}
+		return decideForeign(f)
+	case f.Rules.CreateOnly:
+		return Decision{Nothing, LeftToMember}
 	case live.Hash != f.Desired.Hash:
 		return Decision{Update, ManifestChanged}
-	case drifted(f):
-		return Decision{Update, Drifted}
+	case !drifted(f):
+		return Decision{Nothing, InSync}
+	case f.Rules.ReportDrift:
+		return Decision{Nothing, DriftReported}
 	}
-	return Decision{Nothing, InSync}
+	return Decision{Update, Drifted}
+}
+
+func decideForeign(f Facts) Decision {
+	switch {
+	case f.Live.OtherHost:
+		return Decision{Refuse, OtherHost}
+	case f.Rules.TakeOver == TakeOverAlways, f.Rules.TakeOver == TakeOverIfSame && f.Same:
+		return Decision{Update, TakenOver}
+	case f.Rules.TakeOver == TakeOverIfSame:
+		return Decision{Refuse, NotSame}
+	}
+	return Decision{Refuse, Foreign}
 }
 
 func decideUnwanted(f Facts) Decision {
@@ -158,7 +230,7 @@ func decideUnwanted(f Facts) Decision {
 // process has not applied the manifest itself, the manifest is the measure.
 func drifted(f Facts) bool {
 	if a := f.Accepted; a != nil && a.UID == f.Live.UID && a.Hash == f.Desired.Hash {
-		return a.Owned != f.Live.Owned
+		return f.Desired.measured(a.Owned) != f.Desired.measured(f.Live.Owned)
 	}
 	return !Holds(f.Desired.Manifest, f.Live.Owned)
 }

@@ -18,6 +18,7 @@ func ours(changes ...func(*Live)) *Live {
 }
 
 func foreign(l *Live)      { l.Ours, l.Binding, l.Hash = false, "", "" }
+func otherHost(l *Live)    { l.OtherHost = true }
 func deleting(l *Live)     { l.Deleting = true }
 func otherHash(l *Live)    { l.Hash = "h0" }
 func otherBinding(l *Live) { l.Binding = "shop/api" }
@@ -28,35 +29,50 @@ var manifest = Desired{Manifest: map[string]any{"data": map[string]any{"a": "1"}
 
 func TestAnObjectThatIsWanted(t *testing.T) {
 	for name, tc := range map[string]struct {
-		live      *Live
-		overwrite bool
-		accepted  *Accepted
-		want      Decision
+		live     *Live
+		rules    Rules
+		accepted *Accepted
+		want     Decision
 	}{
-		"is created where there is none":               {nil, false, nil, Decision{Create, Absent}},
-		"is left alone when it is as applied":          {ours(), false, nil, Decision{Nothing, InSync}},
-		"is updated when the manifest is another one":  {ours(otherHash), false, nil, Decision{Update, ManifestChanged}},
-		"is put back when a value was changed":         {ours(changed), false, nil, Decision{Update, Drifted}},
-		"is put back when a field was taken":           {ours(taken), false, nil, Decision{Update, Drifted}},
-		"waits for the end of a deletion":              {ours(deleting), false, nil, Decision{Wait, BeingDeleted}},
-		"is refused when a foreign one is there":       {ours(foreign), false, nil, Decision{Refuse, Foreign}},
-		"takes a foreign one over when told to":        {ours(foreign), true, nil, Decision{Update, TakenOver}},
-		"is refused also while the foreign one leaves": {ours(foreign, deleting), false, nil, Decision{Wait, BeingDeleted}},
+		"is created where there is none":               {nil, Rules{}, nil, Decision{Create, Absent}},
+		"is left alone when it is as applied":          {ours(), Rules{}, nil, Decision{Nothing, InSync}},
+		"is updated when the manifest is another one":  {ours(otherHash), Rules{}, nil, Decision{Update, ManifestChanged}},
+		"is put back when a value was changed":         {ours(changed), Rules{}, nil, Decision{Update, Drifted}},
+		"is put back when a field was taken":           {ours(taken), Rules{}, nil, Decision{Update, Drifted}},
+		"waits for the end of a deletion":              {ours(deleting), Rules{}, nil, Decision{Wait, BeingDeleted}},
+		"is refused when a foreign one is there":       {ours(foreign), Rules{}, nil, Decision{Refuse, Foreign}},
+		"takes a foreign one over when told to":        {ours(foreign), Rules{TakeOver: TakeOverAlways}, nil, Decision{Update, TakenOver}},
+		"is refused also while the foreign one leaves": {ours(foreign, deleting), Rules{}, nil, Decision{Wait, BeingDeleted}},
+		"is refused when another host manages it, whatever the rules": {
+			ours(foreign, otherHost), Rules{TakeOver: TakeOverAlways}, nil, Decision{Refuse, OtherHost},
+		},
+		"is refused when a foreign one differs": {ours(foreign), Rules{TakeOver: TakeOverIfSame}, nil, Decision{Refuse, NotSame}},
+		"is left to the member once it exists":  {ours(otherHash, changed), Rules{CreateOnly: true}, nil, Decision{Nothing, LeftToMember}},
+		"is created where it is left later":     {nil, Rules{CreateOnly: true}, nil, Decision{Create, Absent}},
+		"keeps a changed value when drift is only told": {
+			ours(changed), Rules{ReportDrift: true}, nil, Decision{Nothing, DriftReported},
+		},
+		"is updated also when drift is only told": {ours(otherHash), Rules{ReportDrift: true}, nil, Decision{Update, ManifestChanged}},
+		"is not created while suspended":          {nil, Rules{Suspended: true}, nil, Decision{Hold, Suspended}},
+		"is not updated while suspended":          {ours(otherHash), Rules{Suspended: true}, nil, Decision{Hold, Suspended}},
+		"is not put back while suspended":         {ours(changed), Rules{Suspended: true}, nil, Decision{Hold, Suspended}},
+		"is in sync also while suspended":         {ours(), Rules{Suspended: true}, nil, Decision{Nothing, InSync}},
+		"is refused also while suspended":         {ours(foreign), Rules{Suspended: true}, nil, Decision{Refuse, Foreign}},
 		"is no drift where the member itself changed what it was given": {
-			ours(changed), false, &Accepted{UID: "u1", Hash: "h1", Owned: `{"f:data":{"f:a":"2"}}`}, Decision{Nothing, InSync},
+			ours(changed), Rules{}, &Accepted{UID: "u1", Hash: "h1", Owned: `{"f:data":{"f:a":"2"}}`}, Decision{Nothing, InSync},
 		},
 		"is drift where somebody changed what the member made of it": {
-			ours(), false, &Accepted{UID: "u1", Hash: "h1", Owned: `{"f:data":{"f:a":"2"}}`}, Decision{Update, Drifted},
+			ours(), Rules{}, &Accepted{UID: "u1", Hash: "h1", Owned: `{"f:data":{"f:a":"2"}}`}, Decision{Update, Drifted},
 		},
 		"is not measured by the answer for an older manifest": {
-			ours(), false, &Accepted{UID: "u1", Hash: "h0", Owned: `{}`}, Decision{Nothing, InSync},
+			ours(), Rules{}, &Accepted{UID: "u1", Hash: "h0", Owned: `{}`}, Decision{Nothing, InSync},
 		},
 		"is not measured by the answer for an older namesake": {
-			ours(), false, &Accepted{UID: "u0", Hash: "h1", Owned: `{}`}, Decision{Nothing, InSync},
+			ours(), Rules{}, &Accepted{UID: "u0", Hash: "h1", Owned: `{}`}, Decision{Nothing, InSync},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := Decide(Facts{Binding: binding, Wanted: true, Overwrite: tc.overwrite, Desired: manifest, Live: tc.live, Accepted: tc.accepted})
+			got := Decide(Facts{Binding: binding, Wanted: true, Rules: tc.rules, Desired: manifest, Live: tc.live, Accepted: tc.accepted})
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("Decide() differs (-want +got):\n%s", diff)
 			}
@@ -78,7 +94,7 @@ func TestAnObjectThatIsNotWanted(t *testing.T) {
 		"waits for the end of its deletion":                {ours(deleting), false, Decision{Wait, BeingDeleted}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := Decide(Facts{Binding: binding, Keep: tc.keep, Overwrite: true, Desired: manifest, Live: tc.live})
+			got := Decide(Facts{Binding: binding, Keep: tc.keep, Rules: Rules{TakeOver: TakeOverAlways}, Desired: manifest, Live: tc.live})
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("Decide() differs (-want +got):\n%s", diff)
 			}
@@ -88,16 +104,17 @@ func TestAnObjectThatIsNotWanted(t *testing.T) {
 
 // TestOnlyOurOwnObjectsAreEverDeletedOrReleased goes through every combination of facts.
 func TestOnlyOurOwnObjectsAreEverDeletedOrReleased(t *testing.T) {
-	lives := []*Live{nil, ours(), ours(foreign), ours(deleting), ours(otherBinding), ours(foreign, deleting), ours(changed), ours(otherHash)}
+	lives := []*Live{nil, ours(), ours(foreign), ours(deleting), ours(otherBinding), ours(foreign, deleting), ours(changed), ours(otherHash), ours(foreign, otherHost)}
 	for _, live := range lives {
-		for bits := range 8 {
-			f := Facts{Binding: binding, Wanted: bits&1 != 0, Keep: bits&2 != 0, Overwrite: bits&4 != 0, Desired: manifest, Live: live}
+		for bits := range 64 {
+			rules := Rules{TakeOver: TakeOver(bits >> 2 % 3), CreateOnly: bits&16 != 0, ReportDrift: bits&32 != 0}
+			f := Facts{Binding: binding, Wanted: bits&1 != 0, Keep: bits&2 != 0, Rules: rules, Desired: manifest, Live: live}
 			d := Decide(f)
 			mine := live != nil && live.Ours && live.Binding == binding
 			if (d.Action == Delete || d.Action == Release) && (f.Wanted || !mine) {
 				t.Errorf("Decide(%+v, live %+v) = %v, want no deletion", f, live, d)
 			}
-			if d.Action == Update && !live.Ours && !f.Overwrite {
+			if d.Action == Update && !live.Ours && (rules.TakeOver != TakeOverAlways || live.OtherHost) {
 				t.Errorf("Decide(%+v, live %+v) = %v, want a foreign object left alone", f, live, d)
 			}
 		}

@@ -193,15 +193,15 @@ func (m *Member) OfBinding(binding string) ([]*Observed, error) {
 // Read reads an object from the member itself; nil when it does not exist there. An error with
 // meta.IsNoMatchError says that the member does not serve the kind.
 func (m *Member) Read(ctx context.Context, gvk schema.GroupVersionKind, key types.NamespacedName) (*Observed, error) {
-	u, err := m.get(ctx, gvk, key)
+	u, err := m.Get(ctx, gvk, key)
 	if err != nil || u == nil {
 		return nil, err
 	}
 	return m.observer.observe(u)
 }
 
-// get reads an object from the member itself; nil when it does not exist there.
-func (m *Member) get(ctx context.Context, gvk schema.GroupVersionKind, key types.NamespacedName) (*unstructured.Unstructured, error) {
+// Get reads a whole object from the member itself; nil when it does not exist there. Its errors are those of Read.
+func (m *Member) Get(ctx context.Context, gvk schema.GroupVersionKind, key types.NamespacedName) (*unstructured.Unstructured, error) {
 	resource, err := m.resource(gvk, key.Namespace)
 	if err != nil {
 		return nil, err

@@ -50,6 +50,12 @@ func (o observer) owns(u *unstructured.Unstructured) bool {
 	return u.GetLabels()[v1alpha1.ManagedLabel] == "true" && u.GetAnnotations()[v1alpha1.HostAnnotation] == o.hostUID
 }
 
+// otherHost says whether an object carries another host's marks.
+func (o observer) otherHost(u *unstructured.Unstructured) bool {
+	host := u.GetAnnotations()[v1alpha1.HostAnnotation]
+	return u.GetLabels()[v1alpha1.ManagedLabel] == "true" && host != "" && host != o.hostUID
+}
+
 func (o observer) observe(u *unstructured.Unstructured) (*Observed, error) {
 	owned, err := applyplan.Owned(u, applyplan.FieldManager)
 	if err != nil {
@@ -63,7 +69,7 @@ func (o observer) observe(u *unstructured.Unstructured) (*Observed, error) {
 		Kind: u.GroupVersionKind(),
 		Live: applyplan.Live{
 			UID: u.GetUID(), ResourceVersion: u.GetResourceVersion(),
-			Ours:    o.owns(u),
+			Ours: o.owns(u), OtherHost: o.otherHost(u),
 			Binding: annotations[v1alpha1.BindingAnnotation], Hash: annotations[v1alpha1.HashAnnotation],
 			Owned: owned, Deleting: u.GetDeletionTimestamp() != nil,
 		},

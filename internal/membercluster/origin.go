@@ -24,7 +24,7 @@ type Origin struct {
 
 // Origin reads from the member itself where an object comes from; nil when it does not exist there.
 func (m *Member) Origin(ctx context.Context, gvk schema.GroupVersionKind, key types.NamespacedName) (*Origin, error) {
-	u, err := m.get(ctx, gvk, key)
+	u, err := m.Get(ctx, gvk, key)
 	if err != nil || u == nil {
 		return nil, err
 	}

@@ -22,11 +22,13 @@ const (
 // the policy that governed the template so far, nil for none. The result is nil, nil when no policy selects
 // the template.
 //
-// A template stays with its current policy while that one selects it and is not being deleted. Otherwise, a
+// A template stays with its current policy while that one selects it and is not being deleted, unless a policy whose
+// preemption is Always takes it: a PropagationPolicy takes from those of lower priority and from every
+// ClusterPropagationPolicy, a ClusterPropagationPolicy only from those of its kind of lower priority. Otherwise, a
 // PropagationPolicy comes before a ClusterPropagationPolicy, then the higher priority, then the closer
 // selector (name, labels, kind), then the name that sorts first.
 func Choose(t Template, policies []v1alpha1.Policy, current *v1alpha1.PolicyReference) (*v1alpha1.PolicyReference, v1alpha1.Policy) {
-	var best, second candidate
+	var best, second, holder, taker candidate
 	for _, policy := range policies {
 		if policy.GetDeletionTimestamp() != nil {
 			continue
@@ -35,10 +37,13 @@ func Choose(t Template, policies []v1alpha1.Policy, current *v1alpha1.PolicyRefe
 		if match == NoMatch {
 			continue
 		}
-		if current != nil && RefersTo(current, policy) {
-			return current.DeepCopy(), policy
-		}
 		c := candidate{policy: policy, match: match}
+		if current != nil && RefersTo(current, policy) {
+			holder = c
+		}
+		if policy.PropagationSpec().Preemption == v1alpha1.PreemptAlways && (taker.policy == nil || compare(c, taker) < 0) {
+			taker = c
+		}
 		switch {
 		case best.policy == nil || compare(c, best) < 0:
 			best, second = c, best
@@ -46,12 +51,34 @@ func Choose(t Template, policies []v1alpha1.Policy, current *v1alpha1.PolicyRefe
 			second = c
 		}
 	}
-	if best.policy == nil {
+	switch {
+	case best.policy == nil:
 		return nil, nil
+	case holder.policy != nil && taker.policy != nil && takes(taker, holder):
+		ref := Reference(taker.policy)
+		ref.Reason = fmt.Sprintf("selected %s; its preemption took the template from %s (%s)", taker.match, holder.policy.GetName(), lost(taker, holder))
+		return ref, taker.policy
+	case holder.policy != nil:
+		return current.DeepCopy(), holder.policy
 	}
 	ref := Reference(best.policy)
 	ref.Reason = reason(best, second)
 	return ref, best.policy
+}
+
+// takes says whether a policy with preemption takes a template from the one that holds it.
+func takes(taker, holder candidate) bool {
+	if scope(taker) != scope(holder) {
+		return scope(taker) > scope(holder)
+	}
+	return taker.priority() > holder.priority()
+}
+
+func lost(taker, holder candidate) string {
+	if scope(taker) != scope(holder) {
+		return "a ClusterPropagationPolicy"
+	}
+	return fmt.Sprintf("priority %d, its own is %d", holder.priority(), taker.priority())
 }
 
 // Reference refers to a policy, without a reason.

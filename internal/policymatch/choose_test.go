@@ -188,6 +188,9 @@ func TestChooseDoesNotDependOnTheOrderOfPolicies(t *testing.T) {
 			if random.IntN(8) == 0 {
 				p = deleting(p)
 			}
+			if random.IntN(4) == 0 {
+				p.PropagationSpec().Preemption = v1alpha1.PreemptAlways
+			}
 			policies = append(policies, p)
 		}
 		var current *v1alpha1.PolicyReference
@@ -204,6 +207,48 @@ func TestChooseDoesNotDependOnTheOrderOfPolicies(t *testing.T) {
 		if diff := cmp.Diff(got, again); diff != "" {
 			t.Fatalf("round %d: the chosen policy does not keep the template (-want +got):\n%s", round, diff)
 		}
+	}
+}
+
+func TestPreemptionTakesTemplatesFromOtherPolicies(t *testing.T) {
+	always := func(p v1alpha1.Policy) v1alpha1.Policy {
+		p.PropagationSpec().Preemption = v1alpha1.PreemptAlways
+		return p
+	}
+	team, platform := policy("shop", "team", 5, byKind()), policy("", "platform", 5, byKind())
+	for name, tc := range map[string]struct {
+		holder, other v1alpha1.Policy
+		want          *v1alpha1.PolicyReference
+	}{
+		"of lower priority": {
+			team, always(policy("shop", "urgent", 6, byKind())),
+			ref("shop", "urgent", "selected by kind; its preemption took the template from team (priority 5, its own is 6)"),
+		},
+		"not of equal priority, even with a closer selector": {team, always(policy("shop", "urgent", 5, byName("web"))), ref("shop", "team", "was first")},
+		"of all namespaces, whatever their priority": {
+			platform, always(policy("shop", "own", -1, byKind())),
+			ref("shop", "own", "selected by kind; its preemption took the template from platform (a ClusterPropagationPolicy)"),
+		},
+		"of one namespace: not for a ClusterPropagationPolicy": {team, always(policy("", "urgent", 100, byKind())), ref("shop", "team", "was first")},
+		"of all namespaces with lower priority": {
+			platform, always(policy("", "urgent", 6, byKind())),
+			ref("", "urgent", "selected by kind; its preemption took the template from platform (priority 5, its own is 6)"),
+		},
+		"not without preemption":                {team, policy("shop", "urgent", 6, byKind()), ref("shop", "team", "was first")},
+		"not for what it does not select":       {team, always(policy("shop", "urgent", 6, byName("api"))), ref("shop", "team", "was first")},
+		"not by a policy that is being deleted": {team, deleting(always(policy("shop", "urgent", 6, byKind()))), ref("shop", "team", "was first")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			current := Reference(tc.holder)
+			current.Reason = "was first"
+			got, chosen := Choose(web(), []v1alpha1.Policy{tc.holder, tc.other}, current)
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("Choose() (-want +got):\n%s", diff)
+			}
+			if !RefersTo(got, chosen) {
+				t.Errorf("Choose() refers to %v and returns %s", got, chosen.GetName())
+			}
+		})
 	}
 }
 
@@ -264,8 +309,8 @@ func TestNotHonoredNamesEveryFieldWithoutEffect(t *testing.T) {
 		Suspension: &v1alpha1.Suspension{}, SchedulePriority: &v1alpha1.SchedulePriority{},
 	}
 	want := []string{
-		"spec.preemption", "spec.propagateDeps", "spec.dependentOverrides",
-		"spec.failover", "spec.activationPreference", "spec.suspension",
+		"spec.propagateDeps", "spec.dependentOverrides",
+		"spec.failover", "spec.activationPreference",
 	}
 	if diff := cmp.Diff(want, NotHonored(spec)); diff != "" {
 		t.Errorf("NotHonored() (-want +got):\n%s", diff)

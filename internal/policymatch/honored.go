@@ -19,11 +19,9 @@ func NotHonored(spec *v1alpha1.PropagationSpec) []string {
 	for i, toleration := range placement.ClusterTolerations {
 		add(toleration.TolerationSeconds != nil, fmt.Sprintf("spec.placement.clusterTolerations[%d].tolerationSeconds", i))
 	}
-	add(spec.Preemption == v1alpha1.PreemptAlways, "spec.preemption")
 	add(spec.PropagateDeps, "spec.propagateDeps")
 	add(len(spec.DependentOverrides) > 0, "spec.dependentOverrides")
 	add(spec.Failover != nil, "spec.failover")
 	add(spec.ActivationPreference != "", "spec.activationPreference")
-	add(spec.Suspension != nil, "spec.suspension")
 	return paths
 }

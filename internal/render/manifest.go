@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/applyplan"
 )
 
 // Marks say whose an object in a member is.
@@ -21,12 +22,22 @@ type Marks struct {
 	Binding types.NamespacedName
 }
 
+// Ignored are fields that are left to the member, as JSON pointers.
+type Ignored struct {
+	// Always are never in what the member gets.
+	Always []string
+	// AfterCreation are given to the member when the object is created, and not later.
+	AfterCreation []string
+}
+
 // Rendered is what a member gets.
 type Rendered struct {
 	// Object is the manifest to apply, with its marks.
 	Object *unstructured.Unstructured
 	// Hash of everything in Object but the annotation that holds it: 16 hexadecimal digits.
 	Hash string
+	// Initial is Object with the fields that are given at creation only; nil when there are none.
+	Initial *unstructured.Unstructured
 }
 
 // hashBytes of a SHA-256 are enough to tell the versions of one object apart.
@@ -37,7 +48,7 @@ var ErrNoIdentity = errors.New("apiVersion, kind and metadata.name are required"
 
 // Manifest makes the manifest of a template whose replicas are already those of the member. The template is
 // not changed. Rendering a rendered manifest again gives the same manifest.
-func Manifest(template *unstructured.Unstructured, marks Marks) (Rendered, error) {
+func Manifest(template *unstructured.Unstructured, marks Marks, ignored Ignored) (Rendered, error) {
 	fields, _ := clean(template.Object).(map[string]any)
 	obj := &unstructured.Unstructured{Object: fields}
 	if obj.GetAPIVersion() == "" || obj.GetKind() == "" || obj.GetName() == "" {
@@ -52,15 +63,26 @@ func Manifest(template *unstructured.Unstructured, marks Marks) (Rendered, error
 	if retain {
 		remove(fields, "spec", "replicas")
 	}
+	initial := &unstructured.Unstructured{Object: applyplan.Without(fields, ignored.Always)}
+	obj = &unstructured.Unstructured{Object: applyplan.Without(initial.Object, ignored.AfterCreation)}
 	mark(obj, marks)
-	hash, err := hashOf(fields)
+	hash, err := hashOf(obj.Object)
 	if err != nil {
 		return Rendered{}, fmt.Errorf("rendering %s %q: %w", obj.GetKind(), obj.GetName(), err)
 	}
+	setHash(obj, hash)
+	if len(ignored.AfterCreation) == 0 {
+		return Rendered{Object: obj, Hash: hash}, nil
+	}
+	mark(initial, marks)
+	setHash(initial, hash)
+	return Rendered{Object: obj, Hash: hash, Initial: initial}, nil
+}
+
+func setHash(obj *unstructured.Unstructured, hash string) {
 	annotations := obj.GetAnnotations()
 	annotations[v1alpha1.HashAnnotation] = hash
 	obj.SetAnnotations(annotations)
-	return Rendered{Object: obj, Hash: hash}, nil
 }
 
 // clean copies a value without the nulls in its objects. Server-side apply would take a null for a field that is

@@ -55,7 +55,7 @@ func TestManifestOfEachKindIsTheGoldenOne(t *testing.T) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			template := read(t, path)
 			before := template.DeepCopy()
-			got, err := Manifest(template, marks)
+			got, err := Manifest(template, marks, Ignored{})
 			if err != nil {
 				t.Fatalf("rendering: %v", err)
 			}
@@ -75,7 +75,7 @@ func TestManifestOfEachKindIsTheGoldenOne(t *testing.T) {
 			if diff := cmp.Diff(read(t, golden), got.Object); diff != "" {
 				t.Errorf("manifest (-want +got):\n%s", diff)
 			}
-			again, err := Manifest(got.Object, marks)
+			again, err := Manifest(got.Object, marks, Ignored{})
 			if err != nil {
 				t.Fatalf("rendering again: %v", err)
 			}
@@ -91,7 +91,7 @@ func TestManifestOfEachKindIsTheGoldenOne(t *testing.T) {
 
 func TestHash(t *testing.T) {
 	hash := func(obj *unstructured.Unstructured, marks Marks) string {
-		rendered, err := Manifest(obj, marks)
+		rendered, err := Manifest(obj, marks, Ignored{})
 		if err != nil {
 			t.Fatalf("rendering: %v", err)
 		}
@@ -125,7 +125,7 @@ func TestHash(t *testing.T) {
 func TestRetainedReplicasAreLeftToTheMember(t *testing.T) {
 	template := read(t, "testdata/deployment.yaml")
 	template.SetLabels(map[string]string{v1alpha1.RetainReplicasLabel: "true"})
-	rendered, err := Manifest(template, marks)
+	rendered, err := Manifest(template, marks, Ignored{})
 	if err != nil {
 		t.Fatalf("rendering: %v", err)
 	}
@@ -143,7 +143,7 @@ func TestManifestRefusesWhatHasNoIdentity(t *testing.T) {
 		"metadata a lie": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": "a"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := Manifest(&unstructured.Unstructured{Object: fields}, marks); !errors.Is(err, ErrNoIdentity) {
+			if _, err := Manifest(&unstructured.Unstructured{Object: fields}, marks, Ignored{}); !errors.Is(err, ErrNoIdentity) {
 				t.Errorf("error is %v", err)
 			}
 		})
@@ -165,11 +165,11 @@ func FuzzManifestNeverPanicsAndIsAFixedPoint(f *testing.F) {
 			return
 		}
 		fields["apiVersion"], fields["kind"] = kind[:slash], kind[slash+1:]
-		rendered, err := Manifest(&unstructured.Unstructured{Object: fields}, marks)
+		rendered, err := Manifest(&unstructured.Unstructured{Object: fields}, marks, Ignored{})
 		if err != nil {
 			return
 		}
-		again, err := Manifest(rendered.Object, marks)
+		again, err := Manifest(rendered.Object, marks, Ignored{})
 		if err != nil {
 			t.Fatalf("rendering again: %v", err)
 		}
@@ -182,7 +182,7 @@ func FuzzManifestNeverPanicsAndIsAFixedPoint(f *testing.F) {
 func BenchmarkManifest(b *testing.B) {
 	template := read(b, "testdata/deployment.yaml")
 	for b.Loop() {
-		if _, err := Manifest(template, marks); err != nil {
+		if _, err := Manifest(template, marks, Ignored{}); err != nil {
 			b.Fatal(err)
 		}
 	}

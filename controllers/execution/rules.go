@@ -1,0 +1,114 @@
+package execution
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"k8s.io/utils/ptr"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/applyplan"
+	"github.com/flotilla-dev/flotilla/internal/conditions"
+	"github.com/flotilla-dev/flotilla/internal/render"
+)
+
+const (
+	// maxDrift is how many drifted fields are told of one object; the schema's bound.
+	maxDrift = 10
+	// maxPath and maxValue bound what is told of one field, in bytes; the schema's bounds.
+	maxPath, maxValue = 512, 256
+)
+
+// rulesOf are what a binding asks for in one member.
+func rulesOf(spec *v1alpha1.BindingSpec, cluster string) applyplan.Rules {
+	rules := applyplan.Rules{Suspended: suspended(spec.Suspension, cluster)}
+	takeOver := v1alpha1.TakeOver("")
+	if a := spec.ApplyRules; a != nil {
+		takeOver = a.TakeOver
+		rules.CreateOnly, rules.ReportDrift = a.Mode == v1alpha1.ApplyCreateOnly, a.DriftPolicy == v1alpha1.DriftReport
+	}
+	switch {
+	case takeOver == v1alpha1.TakeOverAlways, takeOver == "" && spec.ConflictResolution == v1alpha1.ConflictOverwrite:
+		rules.TakeOver = applyplan.TakeOverAlways
+	case takeOver == v1alpha1.TakeOverIfSame:
+		rules.TakeOver = applyplan.TakeOverIfSame
+	}
+	return rules
+}
+
+func suspended(s *v1alpha1.BindingSuspension, cluster string) bool {
+	return s != nil && (ptr.Deref(s.Dispatching, false) ||
+		s.DispatchingOnClusters != nil && slices.Contains(s.DispatchingOnClusters.ClusterNames, cluster))
+}
+
+// ignoredOf are the fields that rules leave to the member; there may be no rules.
+func ignoredOf(rules *v1alpha1.ApplyRules) render.Ignored {
+	var ignored render.Ignored
+	if rules == nil {
+		return ignored
+	}
+	for _, field := range rules.IgnoreFields {
+		if field.When == v1alpha1.IgnoreAfterCreation {
+			ignored.AfterCreation = append(ignored.AfterCreation, field.Path)
+		} else {
+			ignored.Always = append(ignored.Always, field.Path)
+		}
+	}
+	return ignored
+}
+
+// differences compares the manifest with the whole object in the member.
+func (w *worker) differences(ctx context.Context, j job, limit int) ([]applyplan.Difference, error) {
+	resource := j.binding.BindingSpec().Resource
+	live, err := w.member.Get(ctx, resource.GroupVersionKind(), resource.Key())
+	if err != nil || live == nil {
+		return nil, err
+	}
+	return applyplan.Differences(j.rendered.Object.Object, live.Object, limit), nil
+}
+
+// drift tells which values were changed in the member, as a report carries it.
+func (w *worker) drift(ctx context.Context, j job) (string, error) {
+	differences, err := w.differences(ctx, j, maxDrift)
+	if err != nil || len(differences) == 0 {
+		return "", err
+	}
+	fields := make([]v1alpha1.DriftedField, len(differences))
+	for i, d := range differences {
+		fields[i] = v1alpha1.DriftedField{Path: conditions.Shorten(d.Path, maxPath), Wanted: valueText(d.Wanted), Found: valueText(d.Found)}
+	}
+	text, err := json.Marshal(fields)
+	if err != nil {
+		return "", fmt.Errorf("encoding the drift of %s: %w", j.rendered.Object.GetName(), err)
+	}
+	return string(text), nil
+}
+
+// valueText is a value as JSON; empty for none.
+func valueText(value any) string {
+	if value == nil {
+		return ""
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		return "" // what came as JSON can be encoded
+	}
+	return conditions.Shorten(string(text), maxValue)
+}
+
+// refusal says in words why the member's object is left alone.
+func refusal(binding v1alpha1.Binding, because applyplan.Reason) (reason, message string) {
+	resource := binding.BindingSpec().Resource
+	switch because {
+	case applyplan.OtherHost:
+		return v1alpha1.ReasonOtherHost, fmt.Sprintf("another Flotilla host manages the member's %s %s; remove it there, or rename one of them",
+			resource.Kind, resource.Key())
+	case applyplan.NotSame:
+		return v1alpha1.ReasonForeignObject, fmt.Sprintf("the member holds a %s %s that is not this host's and differs from the manifest; make them the same, "+
+			"or set applyRules.takeOver: Always in the policy to take it over", resource.Kind, resource.Key())
+	}
+	return v1alpha1.ReasonForeignObject, fmt.Sprintf("the member holds a %s %s that is not this host's; rename one of them, "+
+		"or set conflictResolution: Overwrite in the policy to take it over", resource.Kind, resource.Key())
+}
