@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+
+	"github.com/flotilla-dev/flotilla/internal/pointer"
 )
 
 // Difference is a field whose value in a live object is not the one that a manifest gives it.
@@ -26,7 +28,7 @@ func Differences(manifest, live map[string]any, limit int) []Difference {
 		if field == "metadata" {
 			wanted = withoutMarks(ownableMetadata(wanted))
 		}
-		w.compare("/"+escape(field), wanted, live[field])
+		w.compare("/"+pointer.Escape(field), wanted, live[field])
 	}
 	return w.found
 }
@@ -82,7 +84,7 @@ func (w *walk) compare(path string, wanted, found any) {
 
 func (w *walk) compareMaps(path string, want, have map[string]any) {
 	for _, key := range sortedKeys(want) {
-		w.compare(path+"/"+escape(key), want[key], have[key])
+		w.compare(path+"/"+pointer.Escape(key), want[key], have[key])
 	}
 }
 
@@ -121,13 +123,4 @@ func sortedKeys(m map[string]any) []string {
 	}
 	sort.Strings(keys)
 	return keys
-}
-
-// escape writes a key as a token of a JSON pointer.
-func escape(key string) string {
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
-}
-
-func unescape(token string) string {
-	return strings.NewReplacer("~1", "/", "~0", "~").Replace(token)
 }

@@ -1,13 +1,12 @@
 package applyplan
 
 import (
-	"cmp"
 	"encoding/json"
-	"slices"
-	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/flotilla-dev/flotilla/internal/pointer"
 )
 
 // Without is a manifest without the fields that JSON pointers name. A pointer that leads nowhere takes nothing away. The
@@ -17,52 +16,12 @@ func Without(manifest map[string]any, pointers []string) map[string]any {
 		return manifest
 	}
 	left := runtime.DeepCopyJSON(manifest)
-	paths := make([][]string, len(pointers))
-	for i, pointer := range pointers {
-		paths[i] = tokens(pointer)
+	paths := make([]pointer.Path, len(pointers))
+	for i, text := range pointers {
+		paths[i] = pointer.Parse(text)
 	}
-	slices.SortFunc(paths, func(a, b []string) int { return slices.CompareFunc(b, a, compareTokens) })
-	for _, path := range paths { // the last elements of a list first, so that the others keep their places
-		removeAt(left, path)
-	}
+	pointer.DeleteAll(left, paths)
 	return left
-}
-
-// compareTokens orders the places of a list by number.
-func compareTokens(a, b string) int {
-	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
-}
-
-func tokens(pointer string) []string {
-	parts := strings.Split(strings.TrimPrefix(pointer, "/"), "/")
-	for i := range parts {
-		parts[i] = unescape(parts[i])
-	}
-	return parts
-}
-
-// removeAt removes what a path leads to below value, and returns value as it is then: a list loses an element.
-func removeAt(value any, path []string) any {
-	switch v := value.(type) {
-	case map[string]any:
-		child, found := v[path[0]]
-		switch {
-		case found && len(path) == 1:
-			delete(v, path[0])
-		case found:
-			v[path[0]] = removeAt(child, path[1:])
-		}
-	case []any:
-		i, found := place(v, path[0])
-		switch {
-		case !found:
-		case len(path) == 1:
-			return slices.Delete(v, i, i+1)
-		default:
-			v[i] = removeAt(v[i], path[1:])
-		}
-	}
-	return value
 }
 
 // Content is what to apply to a live object, or to create it with (nil). Fields that are left to the member are given at
@@ -78,12 +37,11 @@ func (d Desired) Content(live *Live) map[string]any {
 	tree := ownedTree(live.Owned)
 	manifest := runtime.DeepCopyJSON(d.Initial)
 	var missing []string
-	for _, pointer := range d.Left {
-		path := tokens(pointer)
-		if value, found := ownedAt(tree, d.Initial, path); found {
-			replaceAt(manifest, path, value)
-		} else {
-			missing = append(missing, pointer)
+	for _, text := range d.Left {
+		path := pointer.Parse(text)
+		value, found := ownedAt(tree, d.Initial, path)
+		if !found || !path.Set(manifest, value) {
+			missing = append(missing, text)
 		}
 	}
 	return Without(manifest, missing)
@@ -103,8 +61,8 @@ func (d Desired) measured(owned string) string {
 		return owned
 	}
 	tree := ownedTree(owned)
-	for _, pointer := range d.Left {
-		prune(tree, d.Initial, tokens(pointer))
+	for _, text := range d.Left {
+		prune(tree, d.Initial, pointer.Parse(text))
 	}
 	measured, err := json.Marshal(tree)
 	if err != nil {
@@ -152,7 +110,7 @@ func ownedStep(tree, manifest any, token string) (key string, child any, found b
 		child, found = m[token]
 		return fieldPrefix + token, child, found
 	case []any:
-		i, isElement := place(m, token)
+		i, isElement := pointer.Index(m, token)
 		if !isElement {
 			return "", nil, false
 		}
@@ -198,38 +156,4 @@ func whole(value any) any {
 		return int64(n)
 	}
 	return value
-}
-
-// replaceAt puts a value where a path leads to. The caller has followed the path before.
-func replaceAt(value any, path []string, with any) {
-	for _, token := range path[:len(path)-1] {
-		value = below(value, token)
-	}
-	last := path[len(path)-1]
-	switch v := value.(type) {
-	case map[string]any:
-		v[last] = with
-	case []any:
-		if i, found := place(v, last); found {
-			v[i] = with
-		}
-	}
-}
-
-func below(value any, token string) any {
-	switch v := value.(type) {
-	case map[string]any:
-		return v[token]
-	case []any:
-		if i, found := place(v, token); found {
-			return v[i]
-		}
-	}
-	return nil
-}
-
-// place is the element of a list that a token of a pointer names.
-func place(list []any, token string) (int, bool) {
-	i, err := strconv.Atoi(token)
-	return i, err == nil && i >= 0 && i < len(list)
 }

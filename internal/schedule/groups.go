@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/clustermatch"
 )
 
 // group is an affinity group with its overflow tiers. A placement without clusterAffinities has one, without a name.
@@ -16,26 +17,26 @@ type group struct {
 // tier is a part of a group. The later ones take what the earlier ones have no room for.
 type tier struct {
 	name     string
-	affinity affinity
+	affinity clustermatch.Affinity
 }
 
 func compileGroups(p *v1alpha1.Placement) ([]group, error) {
 	if len(p.ClusterAffinities) == 0 {
-		compiled, err := compileAffinity(p.ClusterAffinity, "placement.clusterAffinity")
+		compiled, err := clustermatch.Compile(p.ClusterAffinity, "placement.clusterAffinity")
 		return []group{{tiers: []tier{{affinity: compiled}}}}, err
 	}
 	groups := make([]group, len(p.ClusterAffinities))
 	for i := range p.ClusterAffinities {
 		term := &p.ClusterAffinities[i]
 		path := fmt.Sprintf("placement.clusterAffinities[%d]", i)
-		primary, err := compileAffinity(&term.ClusterAffinity, path)
+		primary, err := clustermatch.Compile(&term.ClusterAffinity, path)
 		if err != nil {
 			return nil, err
 		}
 		groups[i] = group{name: term.AffinityName, tiers: []tier{{name: term.AffinityName, affinity: primary}}}
 		for j := range term.OverflowAffinities {
 			overflow := &term.OverflowAffinities[j]
-			compiled, err := compileAffinity(&overflow.ClusterAffinity, fmt.Sprintf("%s.overflowAffinities[%d]", path, j))
+			compiled, err := clustermatch.Compile(&overflow.ClusterAffinity, fmt.Sprintf("%s.overflowAffinities[%d]", path, j))
 			if err != nil {
 				return nil, err
 			}
@@ -48,7 +49,7 @@ func compileGroups(p *v1alpha1.Placement) ([]group, error) {
 // tierOf is the first tier that selects a cluster; false when none does.
 func (g *group) tierOf(cluster *v1alpha1.Cluster) (int, bool) {
 	for i := range g.tiers {
-		if g.tiers[i].affinity.matches(cluster) {
+		if g.tiers[i].affinity.Matches(cluster) {
 			return i, true
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/clustermatch"
 )
 
 // endless is the room of a cluster that is not bounded.
@@ -100,7 +101,7 @@ func compile(binding *v1alpha1.BindingSpec, p *v1alpha1.Placement) (*placement, 
 
 // weightEntry gives clusters a weight.
 type weightEntry struct {
-	affinity affinity
+	affinity clustermatch.Affinity
 	weight   int64
 }
 
@@ -110,7 +111,7 @@ func compileWeights(preference *v1alpha1.ClusterPreferences) ([]weightEntry, err
 	}
 	entries := make([]weightEntry, len(preference.StaticWeightList))
 	for i, entry := range preference.StaticWeightList {
-		compiled, err := compileAffinity(&entry.TargetCluster, fmt.Sprintf("placement.replicaScheduling.weightPreference.staticWeightList[%d].targetCluster", i))
+		compiled, err := clustermatch.Compile(&entry.TargetCluster, fmt.Sprintf("placement.replicaScheduling.weightPreference.staticWeightList[%d].targetCluster", i))
 		if err != nil {
 			return nil, err
 		}
@@ -126,7 +127,7 @@ func (p *placement) weight(cluster *v1alpha1.Cluster) int64 {
 	}
 	var largest int64
 	for i := range p.weights {
-		if entry := &p.weights[i]; entry.weight > largest && entry.affinity.matches(cluster) {
+		if entry := &p.weights[i]; entry.weight > largest && entry.affinity.Matches(cluster) {
 			largest = entry.weight
 		}
 	}
@@ -135,14 +136,14 @@ func (p *placement) weight(cluster *v1alpha1.Cluster) int64 {
 
 // boundEntry bounds the replicas of clusters.
 type boundEntry struct {
-	affinity    affinity
+	affinity    clustermatch.Affinity
 	least, most int32
 }
 
 func compileBounds(bounds []v1alpha1.ReplicaBounds) ([]boundEntry, error) {
 	entries := make([]boundEntry, len(bounds))
 	for i, bound := range bounds {
-		compiled, err := compileAffinity(&bound.TargetCluster, fmt.Sprintf("placement.replicaScheduling.replicaBounds[%d].targetCluster", i))
+		compiled, err := clustermatch.Compile(&bound.TargetCluster, fmt.Sprintf("placement.replicaScheduling.replicaBounds[%d].targetCluster", i))
 		if err != nil {
 			return nil, err
 		}
@@ -162,7 +163,7 @@ func compileBounds(bounds []v1alpha1.ReplicaBounds) ([]boundEntry, error) {
 func (p *placement) bound(cluster *v1alpha1.Cluster) (least, most int32) {
 	most = endless
 	for i := range p.bounds {
-		if entry := &p.bounds[i]; entry.affinity.matches(cluster) {
+		if entry := &p.bounds[i]; entry.affinity.Matches(cluster) {
 			least, most = max(least, entry.least), min(most, entry.most)
 		}
 	}

@@ -1,4 +1,4 @@
-package schedule
+package clustermatch
 
 import (
 	"fmt"
@@ -10,25 +10,25 @@ import (
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 )
 
-// affinity is a ClusterAffinity, made ready to be asked about many clusters.
-type affinity struct {
+// Affinity is a compiled ClusterAffinity, made ready to be asked about many clusters.
+type Affinity struct {
 	names   map[string]bool // nil: every name
 	exclude map[string]bool
 	labels  labels.Selector // nil: all labels
 	fields  []v1alpha1.FieldSelectorRequirement
 }
 
-// compileAffinity makes an affinity ready. nil is an affinity that selects every cluster. path names the field
-// in errors.
-func compileAffinity(a *v1alpha1.ClusterAffinity, path string) (affinity, error) {
+// Compile makes an affinity ready. nil is an affinity that selects every cluster. path names the field
+// in errors: a label selector that cannot be parsed, a key or an operator that there is not.
+func Compile(a *v1alpha1.ClusterAffinity, path string) (Affinity, error) {
 	if a == nil {
-		return affinity{}, nil
+		return Affinity{}, nil
 	}
-	compiled := affinity{names: setOf(a.ClusterNames), exclude: setOf(a.ExcludeClusters)}
+	compiled := Affinity{names: setOf(a.ClusterNames), exclude: setOf(a.ExcludeClusters)}
 	if a.LabelSelector != nil {
 		selector, err := metav1.LabelSelectorAsSelector(a.LabelSelector)
 		if err != nil {
-			return affinity{}, fmt.Errorf("%s.labelSelector: %w", path, err)
+			return Affinity{}, fmt.Errorf("%s.labelSelector: %w", path, err)
 		}
 		compiled.labels = selector
 	}
@@ -37,7 +37,7 @@ func compileAffinity(a *v1alpha1.ClusterAffinity, path string) (affinity, error)
 	}
 	for i, requirement := range a.FieldSelector.MatchExpressions {
 		if err := checkRequirement(requirement); err != nil {
-			return affinity{}, fmt.Errorf("%s.fieldSelector.matchExpressions[%d]: %w", path, i, err)
+			return Affinity{}, fmt.Errorf("%s.fieldSelector.matchExpressions[%d]: %w", path, i, err)
 		}
 	}
 	compiled.fields = a.FieldSelector.MatchExpressions
@@ -58,7 +58,8 @@ func checkRequirement(r v1alpha1.FieldSelectorRequirement) error {
 	}
 }
 
-func (a *affinity) matches(cluster *v1alpha1.Cluster) bool {
+// Matches says whether the affinity selects a cluster.
+func (a *Affinity) Matches(cluster *v1alpha1.Cluster) bool {
 	switch {
 	case a.exclude[cluster.Name]:
 		return false

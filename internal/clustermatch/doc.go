@@ -1,0 +1,4 @@
+// Package clustermatch answers: which clusters does a ClusterAffinity select? Placements and overrides ask the same.
+//
+// It is pure.
+package clustermatch
