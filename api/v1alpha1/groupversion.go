@@ -28,6 +28,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&OverridePolicy{}, &OverridePolicyList{},
 		&ClusterOverridePolicy{}, &ClusterOverridePolicyList{},
 		&WorkloadRebalancer{}, &WorkloadRebalancerList{},
+		&ResourceInterpreter{}, &ResourceInterpreterList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
