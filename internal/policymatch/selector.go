@@ -37,8 +37,12 @@ func Match(t Template, policy v1alpha1.Policy) Specificity {
 	if !Allowed(t) {
 		return NoMatch
 	}
+	return MatchSelectors(t, policy.PropagationSpec().ResourceSelectors)
+}
+
+// MatchSelectors says how closely selectors describe a template; the closest one counts.
+func MatchSelectors(t Template, selectors []v1alpha1.ResourceSelector) Specificity {
 	apiVersion, best := t.GVK.GroupVersion().String(), NoMatch
-	selectors := policy.PropagationSpec().ResourceSelectors
 	for i := range selectors {
 		if selectors[i].Kind != t.GVK.Kind || selectors[i].APIVersion != apiVersion {
 			continue
