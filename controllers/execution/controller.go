@@ -52,13 +52,15 @@ type dispatcher struct {
 	mgr  ctrl.Manager
 	host client.Client
 
+	overrides *overrides
+
 	mu      sync.RWMutex
 	workers map[string]*worker
 }
 
 // Setup adds execution to a manager that runs until ctx ends. Call it before the pool and the templates start.
 func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
-	d := &dispatcher{Options: o, mgr: mgr, host: mgr.GetClient(), workers: map[string]*worker{}}
+	d := &dispatcher{Options: o, mgr: mgr, host: mgr.GetClient(), workers: map[string]*worker{}, overrides: newOverrides(mgr.GetClient())}
 	o.Pool.OnConnect(d.engage)
 	o.Templates.OnEvent(func(e objectcache.Event) { d.templateChanged(ctx, e) })
 	o.Templates.OnStateChange(func(gvk schema.GroupVersionKind) { d.templatesSynced(ctx, gvk) })
@@ -66,6 +68,12 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		if err := d.listen(ctx, mgr, twin); err != nil {
 			return err
 		}
+	}
+	if err := d.listenToOverrides(ctx, mgr); err != nil {
+		return err
+	}
+	if err := d.listenToClusters(ctx, mgr); err != nil {
+		return err
 	}
 	return setupCleanup(mgr, o.Board)
 }

@@ -13,9 +13,11 @@ import (
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/applyplan"
+	"github.com/flotilla-dev/flotilla/internal/conditions"
 	"github.com/flotilla-dev/flotilla/internal/interpreter"
 	"github.com/flotilla-dev/flotilla/internal/membercluster"
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
+	"github.com/flotilla-dev/flotilla/internal/override"
 	"github.com/flotilla-dev/flotilla/internal/render"
 	"github.com/flotilla-dev/flotilla/internal/report"
 )
@@ -30,14 +32,21 @@ func (w *worker) keep(ctx context.Context, binding v1alpha1.Binding) (reconcile.
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	rendered, err := w.render(binding, template)
-	if err != nil {
-		w.post(binding, report.Report{Reason: v1alpha1.ReasonRenderFailed, Message: err.Error()})
-		return reconcile.Result{}, nil // only a change of the template or the decision can help
-	}
 	observed, accepted, known, err := w.known(ctx, resource)
 	if err != nil || !known {
 		return w.refused(binding, nil, err)
+	}
+	rendered, err := w.render(ctx, binding, template)
+	var failed *override.Error
+	switch {
+	case errors.As(err, &failed):
+		said := pending(observed, v1alpha1.ReasonOverrideFailed, conditions.Shorten(err.Error(), maxMessage))
+		said.Override = failed.Policy.String()
+		w.post(binding, said)
+		return reconcile.Result{}, nil // only a change of the template, the policy or the Cluster can help
+	case err != nil:
+		w.post(binding, pending(observed, v1alpha1.ReasonRenderFailed, conditions.Shorten(err.Error(), maxMessage)))
+		return reconcile.Result{}, nil // only a change of the template or the decision can help
 	}
 	j := job{binding: binding, template: template, rendered: rendered, observed: observed}
 	facts := applyplan.Facts{
@@ -133,19 +142,36 @@ func lacksNamespace(err error) bool {
 }
 
 // render makes the manifest for this member. Neither the template nor the binding is changed.
-func (w *worker) render(binding v1alpha1.Binding, template *unstructured.Unstructured) (render.Rendered, error) {
+func (w *worker) render(ctx context.Context, binding v1alpha1.Binding, template *unstructured.Unstructured) (render.Rendered, error) {
 	revised := template.DeepCopy()
 	if share, divisible := interpreter.ShareOf(binding.BindingSpec(), w.member.Name); divisible {
 		if err := w.Interpreter.Revise(revised, share); err != nil {
 			return render.Rendered{}, fmt.Errorf("setting the replicas for %s: %w", w.member.Name, err)
 		}
 	}
+	if err := w.override(ctx, revised, template); err != nil {
+		return render.Rendered{}, err
+	}
 	return render.Manifest(revised, render.Marks{HostUID: w.HostUID, Binding: client.ObjectKeyFromObject(binding)},
 		ignoredOf(binding.BindingSpec().ApplyRules))
 }
 
-func (w *worker) template(resource v1alpha1.ObjectReference) (*unstructured.Unstructured, bool, error) {
-	obj, found, err := w.Templates.Get(resource.GroupVersionKind(), resource.Key())
+// override changes the copy of a template in the way of the override policies that are for it.
+func (w *worker) override(ctx context.Context, revised, template *unstructured.Unstructured) error {
+	policies, err := w.overrides.of(ctx, template)
+	if err != nil || len(policies) == 0 {
+		return err
+	}
+	cluster := &v1alpha1.Cluster{}
+	if err := w.host.Get(ctx, client.ObjectKey{Name: w.member.Name}, cluster, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("reading Cluster %s: %w", w.member.Name, err)
+	}
+	_, err = override.Apply(revised, cluster, policies)
+	return err
+}
+
+func (d *dispatcher) template(resource v1alpha1.ObjectReference) (*unstructured.Unstructured, bool, error) {
+	obj, found, err := d.Templates.Get(resource.GroupVersionKind(), resource.Key())
 	if err != nil || !found {
 		return nil, false, err
 	}

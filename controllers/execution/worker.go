@@ -71,6 +71,11 @@ func (w *worker) begin(ctx context.Context, queue workqueue.TypedRateLimitingInt
 	if err := w.feed.begin(ctx, queue); err != nil {
 		return err
 	}
+	return w.enqueueAll(ctx)
+}
+
+// enqueueAll looks again at every binding that concerns the member.
+func (w *worker) enqueueAll(ctx context.Context) error {
 	bindings, err := hostindex.AllBindings(ctx, w.host)
 	if err != nil {
 		return err

@@ -131,6 +131,22 @@ func AllBindings(ctx context.Context, c client.Reader) ([]v1alpha1.Binding, erro
 	return list(ctx, c)
 }
 
+// BindingsOf lists the bindings of a namespace; without one, every binding of both twins. They are the cache's own.
+func BindingsOf(ctx context.Context, c client.Reader, namespace string) ([]v1alpha1.Binding, error) {
+	if namespace == "" {
+		return AllBindings(ctx, c)
+	}
+	var list v1alpha1.ResourceBindingList
+	if err := c.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("listing resource bindings: %w", err)
+	}
+	bindings := make([]v1alpha1.Binding, len(list.Items))
+	for i := range list.Items {
+		bindings[i] = &list.Items[i]
+	}
+	return bindings, nil
+}
+
 func list(ctx context.Context, c client.Reader, opts ...client.ListOption) ([]v1alpha1.Binding, error) {
 	opts = append(opts, client.UnsafeDisableDeepCopy)
 	var namespaced v1alpha1.ResourceBindingList

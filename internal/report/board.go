@@ -30,6 +30,8 @@ type Report struct {
 	TemplateGeneration int64
 	// Health is the interpreter's verdict on the member's object.
 	Health v1alpha1.Health
+	// Override names the override policy that failed, with the reason OverrideFailed; empty otherwise.
+	Override string
 	// Drift is the JSON of a list of api/v1alpha1.DriftedField, without the times; empty for none.
 	Drift string
 	// Status is the JSON of the member's status as the interpreter reflects it; empty for none.

@@ -1,0 +1,176 @@
+package execution
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	toolscache "k8s.io/client-go/tools/cache"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/hostindex"
+	"github.com/flotilla-dev/flotilla/internal/override"
+	"github.com/flotilla-dev/flotilla/internal/policymatch"
+)
+
+// +kubebuilder:rbac:groups=flotilla.dev,resources=overridepolicies;clusteroverridepolicies,verbs=get;list;watch
+
+// overrides are the override policies of the host, each compiled once. They are read from the manager's cache, which has
+// synced before anything is rendered: a manifest without its overrides never leaves.
+type overrides struct {
+	host client.Reader
+
+	mu       sync.Mutex
+	compiled map[types.UID]compiledPolicy
+}
+
+type compiledPolicy struct {
+	generation int64
+	policy     *override.Policy
+}
+
+func newOverrides(host client.Reader) *overrides {
+	return &overrides{host: host, compiled: map[types.UID]compiledPolicy{}}
+}
+
+// of are the policies that are for a template, in the order in which they are applied.
+func (o *overrides) of(ctx context.Context, template *unstructured.Unstructured) ([]*override.Policy, error) {
+	found, err := hostindex.Overrides(ctx, o.host, template.GetNamespace())
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	policies := make([]*override.Policy, len(found))
+	for i, policy := range found {
+		policies[i] = o.compile(policy)
+	}
+	return override.Order(templateOf(template), policies), nil
+}
+
+// compile says of a policy that cannot be understood nothing here: each template that it is for will.
+func (o *overrides) compile(policy v1alpha1.Override) *override.Policy {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	known, found := o.compiled[policy.GetUID()]
+	if !found || known.generation != policy.GetGeneration() {
+		compiled, _ := override.Compile(policy)
+		known = compiledPolicy{policy.GetGeneration(), compiled}
+		o.compiled[policy.GetUID()] = known
+	}
+	return known.policy
+}
+
+func (o *overrides) forget(policy v1alpha1.Override) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.compiled, policy.GetUID())
+}
+
+func templateOf(obj *unstructured.Unstructured) policymatch.Template {
+	return policymatch.Template{
+		GVK: obj.GroupVersionKind(), Namespace: obj.GetNamespace(), Name: obj.GetName(), Labels: obj.GetLabels(),
+		Controlled: metav1.GetControllerOfNoCopy(obj) != nil,
+	}
+}
+
+// listenToOverrides hands on the bindings that a changed policy was or is for.
+func (d *dispatcher) listenToOverrides(ctx context.Context, mgr ctrl.Manager) error {
+	for _, twin := range []client.Object{&v1alpha1.OverridePolicy{}, &v1alpha1.ClusterOverridePolicy{}} {
+		informer, err := mgr.GetCache().GetInformer(ctx, twin)
+		if err != nil {
+			return fmt.Errorf("watching %T: %w", twin, err)
+		}
+		_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerDetailedFuncs{
+			AddFunc: func(obj any, initial bool) {
+				if !initial { // at the start every binding is looked at anyway
+					d.overridesChanged(ctx, obj)
+				}
+			},
+			UpdateFunc: func(before, after any) { d.overridesChanged(ctx, before, after) },
+			DeleteFunc: func(obj any) {
+				if last, gone := obj.(toolscache.DeletedFinalStateUnknown); gone {
+					obj = last.Obj
+				}
+				d.overridesChanged(ctx, obj)
+				if policy, ok := obj.(v1alpha1.Override); ok {
+					d.overrides.forget(policy)
+				}
+			},
+		})
+		if err != nil {
+			return fmt.Errorf("listening to %T: %w", twin, err)
+		}
+	}
+	return nil
+}
+
+// overridesChanged hands on every binding whose template one of the versions of a policy is for.
+func (d *dispatcher) overridesChanged(ctx context.Context, versions ...any) {
+	var policies []*override.Policy
+	namespace, generations := "", map[int64]bool{}
+	for _, version := range versions {
+		if policy, ok := version.(v1alpha1.Override); ok {
+			compiled, _ := override.Compile(policy)
+			policies, namespace = append(policies, compiled), policy.GetNamespace()
+			generations[policy.GetGeneration()] = true
+		}
+	}
+	if len(versions) > 1 && len(generations) == 1 {
+		return // only its status, or a label
+	}
+	bindings, err := hostindex.BindingsOf(ctx, d.host, namespace)
+	if err != nil {
+		log.FromContext(ctx).Error(err, "Cannot look up the bindings of an override policy")
+		return
+	}
+	for _, binding := range bindings {
+		template, found, err := d.template(binding.BindingSpec().Resource)
+		if err == nil && found && len(override.Order(templateOf(template), policies)) > 0 {
+			d.fanOut(binding, handler.LowPriority/2)
+		}
+	}
+}
+
+// listenToClusters looks at all that a cluster holds again when what overrides can ask of it has changed.
+func (d *dispatcher) listenToClusters(ctx context.Context, mgr ctrl.Manager) error {
+	informer, err := mgr.GetCache().GetInformer(ctx, &v1alpha1.Cluster{})
+	if err != nil {
+		return fmt.Errorf("watching clusters: %w", err)
+	}
+	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{UpdateFunc: func(old, obj any) {
+		before, ok := old.(*v1alpha1.Cluster)
+		after, also := obj.(*v1alpha1.Cluster)
+		if ok && also && !sameFeatures(before, after) {
+			d.clusterChanged(ctx, after.Name)
+		}
+	}})
+	if err != nil {
+		return fmt.Errorf("listening to clusters: %w", err)
+	}
+	return nil
+}
+
+// sameFeatures compares what overrides can ask of a cluster.
+func sameFeatures(a, b *v1alpha1.Cluster) bool {
+	return equality.Semantic.DeepEqual(a.Labels, b.Labels) && equality.Semantic.DeepEqual(a.Annotations, b.Annotations) &&
+		a.Spec.Region == b.Spec.Region && a.Spec.Provider == b.Spec.Provider && equality.Semantic.DeepEqual(a.Spec.Zones, b.Spec.Zones)
+}
+
+func (d *dispatcher) clusterChanged(ctx context.Context, name string) {
+	d.mu.RLock()
+	w := d.workers[name]
+	d.mu.RUnlock()
+	if w == nil {
+		return // its workers begin with everything
+	}
+	if err := w.enqueueAll(ctx); err != nil {
+		log.FromContext(ctx).Error(err, "Cannot look up the bindings of a cluster", "cluster", name)
+	}
+}
