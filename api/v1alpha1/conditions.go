@@ -100,6 +100,14 @@ const (
 	ReasonPriorityClassNotFound = "PriorityClassNotFound"
 )
 
+// Reasons of an override policy's condition Ready. OverrideFailed, of the condition Applied, is another one.
+const (
+	// ReasonOverrideReady: the policy is applied to every template that it is for.
+	ReasonOverrideReady = "Applied"
+	// ReasonInvalidOverride: the policy cannot be understood; the message names the fields.
+	ReasonInvalidOverride = "InvalidOverride"
+)
+
 // Reasons of the condition Scheduled.
 const (
 	// ReasonScheduled: the decision holds.

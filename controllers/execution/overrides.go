@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -51,7 +50,7 @@ func (o *overrides) of(ctx context.Context, template *unstructured.Unstructured)
 	for i, policy := range found {
 		policies[i] = o.compile(policy)
 	}
-	return override.Order(templateOf(template), policies), nil
+	return override.Order(policymatch.Of(template.GroupVersionKind(), template), policies), nil
 }
 
 // compile says of a policy that cannot be understood nothing here: each template that it is for will.
@@ -71,13 +70,6 @@ func (o *overrides) forget(policy v1alpha1.Override) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.compiled, policy.GetUID())
-}
-
-func templateOf(obj *unstructured.Unstructured) policymatch.Template {
-	return policymatch.Template{
-		GVK: obj.GroupVersionKind(), Namespace: obj.GetNamespace(), Name: obj.GetName(), Labels: obj.GetLabels(),
-		Controlled: metav1.GetControllerOfNoCopy(obj) != nil,
-	}
 }
 
 // listenToOverrides hands on the bindings that a changed policy was or is for.
@@ -132,7 +124,7 @@ func (d *dispatcher) overridesChanged(ctx context.Context, versions ...any) {
 	}
 	for _, binding := range bindings {
 		template, found, err := d.template(binding.BindingSpec().Resource)
-		if err == nil && found && len(override.Order(templateOf(template), policies)) > 0 {
+		if err == nil && found && len(override.Order(policymatch.Of(template.GroupVersionKind(), template), policies)) > 0 {
 			d.fanOut(binding, handler.LowPriority/2)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/flotilla-dev/flotilla/controllers/aggregation"
 	"github.com/flotilla-dev/flotilla/controllers/cluster"
 	"github.com/flotilla-dev/flotilla/controllers/execution"
+	"github.com/flotilla-dev/flotilla/controllers/overrides"
 	"github.com/flotilla-dev/flotilla/controllers/propagation"
 	"github.com/flotilla-dev/flotilla/controllers/rebalance"
 	"github.com/flotilla-dev/flotilla/controllers/scheduling"
@@ -61,6 +62,7 @@ func assemble(ctx context.Context, mgr ctrl.Manager, hostUID string, c configfil
 		{"aggregation", func() error {
 			return aggregation.Setup(mgr, aggregation.Options{Board: p.board, Templates: p.templates, Interpreter: p.interpreter})
 		}},
+		{"overrides", func() error { return overrides.Setup(mgr, overrides.Options{Board: p.board, Templates: p.templates}) }},
 		{"templates", func() error { return mgr.Add(p.templates) }},
 		{"members", func() error { return mgr.Add(p.pool) }},
 	} {

@@ -28,6 +28,8 @@ const (
 	RebalanceOwner Owner = "flotilla-rebalance"
 	// DeschedulingOwner writes bindings' replicaLimits.
 	DeschedulingOwner Owner = "flotilla-descheduling"
+	// OverridesOwner writes override policies' status.
+	OverridesOwner Owner = "flotilla-overrides"
 	// ClusterOwner writes Clusters' status.
 	ClusterOwner Owner = "flotilla-cluster"
 )

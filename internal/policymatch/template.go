@@ -3,6 +3,7 @@ package policymatch
 import (
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
@@ -21,6 +22,14 @@ type Template struct {
 	// Controlled is true when a controller made the object (it has a controller ownerReference): what is
 	// propagated is then the object that the controller makes it from.
 	Controlled bool
+}
+
+// Of is what policies see of an object.
+func Of(gvk schema.GroupVersionKind, obj metav1.Object) Template {
+	return Template{
+		GVK: gvk, Namespace: obj.GetNamespace(), Name: obj.GetName(), Labels: obj.GetLabels(),
+		Controlled: metav1.GetControllerOfNoCopy(obj) != nil,
+	}
 }
 
 // neverPropagated are kinds that each cluster makes for itself.

@@ -41,13 +41,14 @@ type Report struct {
 // Board holds the last report of every member about every binding. It is safe for concurrent use.
 type Board struct {
 	mu        sync.RWMutex
+	failing   map[types.NamespacedName]bool // the bindings for which an override failed when last asked
 	reports   map[types.NamespacedName]map[string]Report
 	listeners []func(binding types.NamespacedName)
 }
 
 // NewBoard makes an empty board.
 func NewBoard() *Board {
-	return &Board{reports: map[types.NamespacedName]map[string]Report{}}
+	return &Board{reports: map[types.NamespacedName]map[string]Report{}, failing: map[types.NamespacedName]bool{}}
 }
 
 // OnChange calls f, from the poster's goroutine, whenever a report about a binding changes. f must not
@@ -83,11 +84,29 @@ func (b *Board) Reports(binding types.NamespacedName) map[string]Report {
 	return maps.Clone(b.reports[binding])
 }
 
+// OverrideTurned says whether an override policy fails for a binding in some member, or did so when last asked.
+func (b *Board) OverrideTurned(binding types.NamespacedName) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	fails := false
+	for _, r := range b.reports[binding] {
+		fails = fails || r.Override != ""
+	}
+	failed := b.failing[binding]
+	if fails {
+		b.failing[binding] = true
+	} else {
+		delete(b.failing, binding)
+	}
+	return fails || failed
+}
+
 // ForgetBinding drops all reports about a binding that no longer exists.
 func (b *Board) ForgetBinding(binding types.NamespacedName) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.reports, binding)
+	delete(b.failing, binding)
 }
 
 // ForgetMember drops all reports of a member that has left.
