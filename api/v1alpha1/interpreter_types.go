@@ -199,7 +199,7 @@ type AggregationRule struct {
 }
 
 // FieldAggregation says what the values of one field add up to.
-// +kubebuilder:validation:Enum=Replicas;Sum;Min;Max;First;And;Or;Generation;Conditions
+// +kubebuilder:validation:Enum=Replicas;Sum;Min;Max;First;Worst;And;Or;Generation;Conditions
 type FieldAggregation string
 
 // The ways to aggregate a field.
@@ -215,6 +215,9 @@ const (
 	AggregateMax FieldAggregation = "Max"
 	// AggregateFirst is the value of the first cluster, by name, that has one.
 	AggregateFirst FieldAggregation = "First"
+	// AggregateWorst is the first value of order that any cluster has. While a cluster is silent, the last of order, which
+	// is the best, does not count, and the field stays as it was.
+	AggregateWorst FieldAggregation = "Worst"
 	// AggregateAnd is true when it is true in every cluster.
 	AggregateAnd FieldAggregation = "And"
 	// AggregateOr is true when it is true in any cluster.
@@ -229,6 +232,7 @@ const (
 // AggregatedField says what the values of one field add up to.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.anyOf) || self.rule == 'Conditions'",message="anyOf is for the rule Conditions"
+// +kubebuilder:validation:XValidation:rule="has(self.order) == (self.rule == 'Worst')",message="order is for the rule Worst, which needs it"
 type AggregatedField struct {
 	// path within the status, such as "readyReplicas".
 	// +kubebuilder:validation:MinLength=1
@@ -236,8 +240,16 @@ type AggregatedField struct {
 	// +kubebuilder:validation:Pattern=`^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*$`
 	Path string `json:"path"`
 
-	// rule is Replicas, Sum, Min, Max, First, And, Or, Generation or Conditions.
+	// rule is Replicas, Sum, Min, Max, First, Worst, And, Or, Generation or Conditions.
 	Rule FieldAggregation `json:"rule"`
+
+	// order has the values that matter, the worst first, such as "Failed", "Running", "Succeeded".
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=256
+	Order []string `json:"order,omitempty"`
 
 	// anyOf are types of conditions that say that something is wrong, such as "Stalled": they are True as soon as they
 	// are in one cluster.

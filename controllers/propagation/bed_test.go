@@ -106,12 +106,22 @@ func (c *templates) Get(gvk schema.GroupVersionKind, key types.NamespacedName) (
 // replicas is an interpreter for tests: spec.replicas, and one CPU each.
 type replicas struct{}
 
-func (replicas) Replicas(template *unstructured.Unstructured) (*int32, *v1alpha1.ReplicaRequirements) {
+func (replicas) Replicas(template *unstructured.Unstructured) (*int32, *v1alpha1.ReplicaRequirements, error) {
 	n, found, _ := unstructured.NestedInt64(template.Object, "spec", "replicas")
 	if !found {
-		return nil, nil
+		return nil, nil, nil
 	}
-	return ptr.To(int32(n)), &v1alpha1.ReplicaRequirements{Namespace: template.GetNamespace()}
+	return ptr.To(int32(n)), &v1alpha1.ReplicaRequirements{Namespace: template.GetNamespace()}, nil
+}
+
+// Components of "spec.parts", each with one replica; an object whose "spec.parts" is a string cannot be understood.
+func (replicas) Components(template *unstructured.Unstructured) ([]v1alpha1.Component, error) {
+	names, _, err := unstructured.NestedStringSlice(template.Object, "spec", "parts")
+	var components []v1alpha1.Component
+	for _, name := range names {
+		components = append(components, v1alpha1.Component{Name: name, Replicas: 1})
+	}
+	return components, err
 }
 
 func object(gvk schema.GroupVersionKind, namespace, name string) *unstructured.Unstructured {

@@ -127,7 +127,7 @@ func (r *Reconciler) propagate(ctx context.Context, req Request, template *unstr
 	if f.classes, err = classesOf(ctx, r.client, policies); err != nil {
 		return err
 	}
-	f.replicas, f.requirements = r.interpreter.Replicas(template)
+	f.workload = r.interpret(template)
 	want := desiredSpec(f)
 	if want == nil {
 		return nil
@@ -138,7 +138,7 @@ func (r *Reconciler) propagate(ctx context.Context, req Request, template *unstr
 			return err
 		}
 	}
-	return r.onHost(ctx, binding)
+	return r.tell(ctx, binding, f.workload.err)
 }
 
 // apply writes the binding and returns it as the host knows it now.

@@ -15,19 +15,18 @@ import (
 
 // facts is what is known about one template when its binding is decided.
 type facts struct {
-	request      Request
-	template     *unstructured.Unstructured
-	policies     []v1alpha1.Policy             // that can select the template
-	current      v1alpha1.Binding              // nil: there is none
-	replicas     *int32                        // from the interpreter
-	requirements *v1alpha1.ReplicaRequirements // from the interpreter
-	classes      map[string]int32              // the values of the PriorityClasses that policies name
+	request  Request
+	template *unstructured.Unstructured
+	policies []v1alpha1.Policy // that can select the template
+	current  v1alpha1.Binding  // nil: there is none
+	workload workload          // from the interpreter
+	classes  map[string]int32  // the values of the PriorityClasses that policies name
 }
 
 // desiredSpec is what the template's binding should say, without the fields that others own. It is nil when
 // there should be no binding (yet), or when the binding is another version's business.
 func desiredSpec(f facts) *v1alpha1.BindingSpec {
-	template := seen(f.request.GVK, f.template)
+	template := policymatch.Of(f.request.GVK, f.template)
 	var current *v1alpha1.BindingSpec
 	var claim *v1alpha1.PolicyReference
 	if f.current != nil {
@@ -92,7 +91,7 @@ func (f facts) complete(spec v1alpha1.BindingSpec) *v1alpha1.BindingSpec {
 		APIVersion: f.request.GVK.GroupVersion().String(), Kind: f.request.GVK.Kind,
 		Namespace: f.request.Key.Namespace, Name: f.request.Key.Name, UID: f.template.GetUID(),
 	}
-	spec.Replicas, spec.ReplicaRequirements = f.replicas, f.requirements
+	f.describe(&spec)
 	spec.WorkloadAffinityGroups = policymatch.AffinityGroups(spec.Placement, f.template.GetLabels())
 	return &spec
 }

@@ -16,21 +16,24 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/objectpatch"
 )
 
-// onHost says in a binding's condition TemplateOnly when its template is more than a template. It writes only
-// what differs; in a template namespace that is nothing.
-func (r *Reconciler) onHost(ctx context.Context, binding v1alpha1.Binding) error {
+// tell says in a binding's condition TemplateOnly when its template is more than a template, and in Interpreted when the
+// interpreter cannot make sense of it. It writes only what differs; in a template namespace that is most often nothing.
+func (r *Reconciler) tell(ctx context.Context, binding v1alpha1.Binding, misread error) error {
 	namespace, known, err := r.namespace(ctx, binding.GetNamespace())
 	if err != nil || !known {
 		return err
 	}
-	have := meta.FindStatusCondition(binding.BindingStatus().Conditions, v1alpha1.ConditionTemplateOnly)
-	want := templateOnly(namespace, have, r.clock.Now())
-	if sameCondition(have, want) {
+	have := binding.BindingStatus().Conditions
+	host, understood := meta.FindStatusCondition(have, v1alpha1.ConditionTemplateOnly), meta.FindStatusCondition(have, v1alpha1.ConditionInterpreted)
+	wantHost, wantUnderstood := templateOnly(namespace, host, r.clock.Now()), interpreted(misread, understood, r.clock.Now())
+	if sameCondition(host, wantHost) && sameCondition(understood, wantUnderstood) {
 		return nil
 	}
 	status := v1alpha1.BindingStatus{}
-	if want != nil {
-		status.Conditions = []metav1.Condition{*want}
+	for _, want := range []*metav1.Condition{wantHost, wantUnderstood} {
+		if want != nil {
+			status.Conditions = append(status.Conditions, *want)
+		}
 	}
 	version, err := objectpatch.ApplyStatusVersion(ctx, r.client, binding, objectpatch.PropagationOwner, &status)
 	if err != nil {

@@ -1,14 +1,12 @@
 package propagation
 
 import (
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
-	"github.com/flotilla-dev/flotilla/internal/policymatch"
 )
 
 // Request names one template.
@@ -42,15 +40,9 @@ type Templates interface {
 	OnStateChange(f func(schema.GroupVersionKind))
 }
 
-// Interpreter tells how many replicas a template asks for, and what each needs; interpreter.Interpreter is one.
+// Interpreter tells how many replicas a template asks for, and what each needs, or which parts it has;
+// interpreter.Interpreter is one.
 type Interpreter interface {
-	Replicas(template *unstructured.Unstructured) (*int32, *v1alpha1.ReplicaRequirements)
-}
-
-// seen is what policies see of a template.
-func seen(gvk schema.GroupVersionKind, obj metav1.Object) policymatch.Template {
-	return policymatch.Template{
-		GVK: gvk, Namespace: obj.GetNamespace(), Name: obj.GetName(), Labels: obj.GetLabels(),
-		Controlled: metav1.GetControllerOfNoCopy(obj) != nil,
-	}
+	Replicas(template *unstructured.Unstructured) (*int32, *v1alpha1.ReplicaRequirements, error)
+	Components(template *unstructured.Unstructured) ([]v1alpha1.Component, error)
 }

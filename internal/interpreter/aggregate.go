@@ -5,6 +5,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/flotilla-dev/flotilla/internal/interpreter/taught"
 )
 
 // MemberStatus is what one target cluster reports about its object.
@@ -28,18 +30,30 @@ type Fleet struct {
 }
 
 // Aggregate is the template's status that the members' statuses add up to, in the shape and within the
-// rules that the API server has for the kind. It is false when the kind has nothing to aggregate; the
-// template's status is then not ours to write.
+// rules that the API server has for the kind. It is false when the kind has nothing to aggregate, or when what a
+// ResourceInterpreter teaches fails; the template's status is then not ours to write.
 //
 // The numbers are on the scale of the template's spec, so that everything that compares the two is right.
 // Divided, the clusters' numbers are added up. Duplicated, every cluster has to do all that the spec says,
 // and the number is that of the cluster that is furthest behind: 2/2 means two in every cluster.
 func (i *Interpreter) Aggregate(template *unstructured.Unstructured, fleet Fleet) (status map[string]any, ok bool) {
+	if m := i.meaning(template, taught.Aggregation); m != nil {
+		status, err := m.Aggregate(template, reportsOf(fleet))
+		return status, err == nil // the meaning keeps the error, and its ResourceInterpreter shows it
+	}
 	aggregate, known := i.aggregate[kindOf(template)]
 	if !known {
 		return nil, false
 	}
 	return aggregate(template, fleet)
+}
+
+func reportsOf(fleet Fleet) taught.Reports {
+	reports := taught.Reports{Divided: fleet.Divided, Now: fleet.Now}
+	for _, member := range fleet.Members {
+		reports.Items = append(reports.Items, taught.Item{Cluster: member.Cluster, Status: member.Status, UpToDate: member.UpToDate})
+	}
+	return reports
 }
 
 func nativeAggregations() map[schema.GroupKind]func(*unstructured.Unstructured, Fleet) (map[string]any, bool) {

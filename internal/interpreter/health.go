@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/interpreter/taught"
 )
 
 // Health judges a member's object: Healthy when it does what its spec asks for, Unhealthy when it does not,
@@ -17,6 +18,10 @@ func (i *Interpreter) Health(obj *unstructured.Unstructured) v1alpha1.Health {
 	}
 	if obj.GetDeletionTimestamp() != nil {
 		return v1alpha1.Unhealthy
+	}
+	if m := i.meaning(obj, taught.Health); m != nil {
+		judgement, _ := m.Health(obj) // the meaning keeps the error, and its ResourceInterpreter shows it
+		return judgement
 	}
 	if judge, known := i.health[kindOf(obj)]; known {
 		return judge(obj)

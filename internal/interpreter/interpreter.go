@@ -1,10 +1,14 @@
 package interpreter
 
 import (
+	"strconv"
+	"sync/atomic"
+
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/interpreter/taught"
 )
 
 // The kinds that the interpreter knows natively. Versions do not matter: a Deployment means the same in
@@ -20,8 +24,12 @@ var (
 	service     = schema.GroupKind{Kind: "Service"}
 )
 
-// Interpreter says what kinds mean. It never changes after New and is safe for concurrent use.
+// Interpreter says what kinds mean: what users teach goes before what it knows natively, and that before what is bundled
+// with Flotilla, for each operation. It is safe for concurrent use.
 type Interpreter struct {
+	taught    atomic.Pointer[taught.Table] // by users
+	listeners []func(changed []v1alpha1.InterpreterTarget)
+
 	health    map[schema.GroupKind]func(*unstructured.Unstructured) v1alpha1.Health
 	reflect   map[schema.GroupKind]func(status map[string]any) map[string]any
 	aggregate map[schema.GroupKind]func(*unstructured.Unstructured, Fleet) (map[string]any, bool)
@@ -95,7 +103,15 @@ func conditionIs(status map[string]any, conditionType, want string) bool {
 	return false
 }
 
-// observed tells whether the object's controller has seen its newest generation.
+// observed tells whether the object's controller has seen its newest generation, which some kinds write as a string.
 func observed(obj *unstructured.Unstructured) bool {
-	return number(obj.Object, "status", "observedGeneration") >= obj.GetGeneration()
+	generation := number(obj.Object, "status", "observedGeneration")
+	if written := text(obj.Object, "status", "observedGeneration"); written != "" {
+		parsed, err := strconv.ParseInt(written, 10, 64)
+		if err != nil {
+			return true // no generation, so it does not tell
+		}
+		generation = parsed
+	}
+	return generation >= obj.GetGeneration()
 }

@@ -4,6 +4,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/flotilla-dev/flotilla/internal/interpreter/taught"
 )
 
 // Reflect is the part of a member's status that people and Aggregate need. It shares no memory with the
@@ -13,6 +15,12 @@ import (
 func (i *Interpreter) Reflect(obj *unstructured.Unstructured) (status map[string]any, upToDate bool) {
 	whole := statusOf(obj)
 	_, tells := whole["observedGeneration"]
+	if m := i.meaning(obj, taught.Status); m != nil {
+		if status = m.Reflect(whole); len(status) == 0 {
+			status = nil
+		}
+		return status, !tells || observed(obj)
+	}
 	trim, known := i.reflect[kindOf(obj)]
 	if !known {
 		return deepCopy(whole), !tells || observed(obj)

@@ -30,7 +30,10 @@ func TestReplicas(t *testing.T) {
 		"of a broken spec are the default":              {`{apiVersion: apps/v1, kind: Deployment, spec: {replicas: many}}`, ptr.To[int32](1)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, _ := New().Replicas(object(t, tc.manifest))
+			got, _, err := New().Replicas(object(t, tc.manifest))
+			if err != nil {
+				t.Fatal(err)
+			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("replicas (-want +got):\n%s", diff)
 			}
@@ -68,7 +71,10 @@ func TestRequirements(t *testing.T) {
 		"of something that is no pod are not known": {`{containers: 3}`, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, got := New().Replicas(object(t, `{apiVersion: apps/v1, kind: Deployment, metadata: {namespace: shop}, spec: {template: {spec: `+tc.podSpec+`}}}`))
+			_, got, err := New().Replicas(object(t, `{apiVersion: apps/v1, kind: Deployment, metadata: {namespace: shop}, spec: {template: {spec: `+tc.podSpec+`}}}`))
+			if err != nil {
+				t.Fatal(err)
+			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("requirements (-want +got):\n%s", diff)
 			}

@@ -3,10 +3,12 @@ package interpreter
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/interpreter/taught"
 )
 
 // Share is one cluster's part of a workload.
@@ -43,11 +45,18 @@ func ShareOf(spec *v1alpha1.BindingSpec, cluster string) (Share, bool) {
 // divided too, in proportion to the replicas and so that they add up to the template's: else every cluster
 // would do all the work. Objects of kinds without replicas stay as they are.
 func (i *Interpreter) Revise(obj *unstructured.Unstructured, share Share) error {
+	if m := i.meaning(obj, taught.Replicas); m != nil {
+		rules, err := m.Revisions()
+		if err != nil {
+			return err
+		}
+		return reviseAt(obj, share, rules)
+	}
 	switch kindOf(obj) {
 	case deployment, statefulSet, replicaSet:
 		return set(obj, int64(share.Replicas), "spec", "replicas")
 	case job:
-		if err := reviseCompletions(obj, share); err != nil {
+		if err := divide(obj, share, "spec", "completions"); err != nil {
 			return err
 		}
 		return set(obj, int64(share.Replicas), "spec", "parallelism")
@@ -56,18 +65,36 @@ func (i *Interpreter) Revise(obj *unstructured.Unstructured, share Share) error 
 	}
 }
 
-func reviseCompletions(obj *unstructured.Unstructured, share Share) error {
-	total, found, err := unstructured.NestedInt64(obj.Object, "spec", "completions")
+// reviseAt writes a share where a ResourceInterpreter says.
+func reviseAt(obj *unstructured.Unstructured, share Share, rules []v1alpha1.ReviseRule) error {
+	for _, rule := range rules {
+		path := strings.Split(rule.Path, ".")
+		var err error
+		if rule.Write == v1alpha1.ReviseProportion {
+			err = divide(obj, share, path...)
+		} else {
+			err = set(obj, int64(share.Replicas), path...)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// divide gives a cluster its part of a number that is the whole fleet's. A number that is absent stays so.
+func divide(obj *unstructured.Unstructured, share Share, path ...string) error {
+	total, found, err := unstructured.NestedInt64(obj.Object, path...)
 	if err != nil {
-		return fmt.Errorf("reading the completions of Job %s: %w", obj.GetName(), err)
+		return fmt.Errorf("reading %v of %s %s: %w", path, obj.GetKind(), obj.GetName(), err)
 	}
 	if !found || !share.Divided {
 		return nil
 	}
 	if share.Index < 0 || share.Index >= len(share.All) {
-		return fmt.Errorf("dividing the completions of Job %s: the share is not among the %d shares", obj.GetName(), len(share.All))
+		return fmt.Errorf("dividing %v of %s %s: the share is not among the %d shares", path, obj.GetKind(), obj.GetName(), len(share.All))
 	}
-	return set(obj, proportions(total, share.All)[share.Index], "spec", "completions")
+	return set(obj, proportions(total, share.All)[share.Index], path...)
 }
 
 // proportions divides total in proportion to weights, which it does exactly: everybody gets the whole part,

@@ -32,7 +32,12 @@ func propose(template *unstructured.Unstructured, policies []v1alpha1.Policy, cu
 		says := policy.PropagationSpec()
 		spec.Placement, spec.SchedulerName = says.Placement.DeepCopy(), says.SchedulerName
 	}
-	spec.Replicas, spec.ReplicaRequirements = kinds.Replicas(template)
+	if replicas, requirements, err := kinds.Replicas(template); err == nil {
+		spec.Replicas, spec.ReplicaRequirements = replicas, requirements
+	}
+	if components, err := kinds.Components(template); err == nil {
+		spec.Components = components
+	}
 	spec.WorkloadAffinityGroups = policymatch.AffinityGroups(spec.Placement, template.GetLabels())
 	return proposed
 }

@@ -1,0 +1,93 @@
+package expression
+
+import (
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/common/types/traits"
+	apiservercel "k8s.io/apiserver/pkg/cel"
+)
+
+// checked is a CEL value as JSON has it, if it is of the promised type: expressions over objects are typed at run time.
+func (p *Program) checked(value ref.Val) (any, error) {
+	kinds, name := p.result.kinds()
+	kind := types.DynKind
+	if t, ok := value.Type().(*types.Type); ok {
+		kind = t.Kind()
+	}
+	if !slices.Contains(kinds, kind) {
+		return nil, fmt.Errorf("it returned %s, and has to return %s", value.Type().TypeName(), name)
+	}
+	return native(value)
+}
+
+func native(value ref.Val) (any, error) {
+	switch v := value.(type) {
+	case types.Null:
+		return nil, nil
+	case types.Bool:
+		return bool(v), nil
+	case types.Int:
+		return int64(v), nil
+	case types.Uint:
+		return int64(min(uint64(v), 1<<63-1)), nil
+	case types.Double:
+		return float64(v), nil
+	case types.String:
+		return string(v), nil
+	case types.Bytes:
+		return base64.StdEncoding.EncodeToString(v), nil
+	case types.Timestamp:
+		return v.UTC().Format(time.RFC3339), nil
+	case types.Duration:
+		return v.Duration.String(), nil
+	case apiservercel.Quantity:
+		return v.Quantity.String(), nil
+	case *types.Optional:
+		if !v.HasValue() {
+			return nil, nil
+		}
+		return native(v.GetValue())
+	case *apiservercel.Quantity:
+		return v.Quantity.String(), nil
+	case traits.Mapper:
+		return nativeMap(v)
+	case traits.Lister:
+		return nativeList(v)
+	default:
+		return nil, fmt.Errorf("a value of type %s has no place in an object", value.Type().TypeName())
+	}
+}
+
+func nativeMap(value traits.Mapper) (any, error) {
+	fields := map[string]any{}
+	for it := value.Iterator(); it.HasNext() == types.True; {
+		key := it.Next()
+		name, ok := key.(types.String)
+		if !ok {
+			return nil, fmt.Errorf("a map has a key of type %s, and only strings can be keys", key.Type().TypeName())
+		}
+		field, err := native(value.Get(key))
+		if err != nil {
+			return nil, err
+		}
+		fields[string(name)] = field
+	}
+	return fields, nil
+}
+
+func nativeList(value traits.Lister) (any, error) {
+	list := []any{}
+	for it := value.Iterator(); it.HasNext() == types.True; {
+		item, err := native(it.Next())
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, item)
+	}
+	return list, nil
+}

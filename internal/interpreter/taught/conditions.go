@@ -1,0 +1,115 @@
+package taught
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// maxConditionMessage bounds what is quoted of the members in one condition.
+const maxConditionMessage = 1024
+
+// conditions has one condition for each type that any cluster reports, ordered by type; nil for none.
+func (f aggregated) conditions() any {
+	reported := make([]map[string]map[string]any, len(f.reports.Items)) // by cluster, then by type
+	var types []string
+	for i, item := range f.reports.Items {
+		reported[i] = byType(item.Status, f.path)
+		for conditionType := range reported[i] {
+			types = append(types, conditionType)
+		}
+	}
+	if len(types) == 0 {
+		return nil
+	}
+	slices.Sort(types)
+	old := conditionsOf(f.old)
+	list := make([]any, 0, len(types))
+	for _, conditionType := range slices.Compact(types) {
+		list = append(list, f.condition(conditionType, reported, old[conditionType]))
+	}
+	return list
+}
+
+func (f aggregated) condition(conditionType string, reported []map[string]map[string]any, old map[string]any) map[string]any {
+	// The status that decides: for a condition that should be True whatever is not, for one that should not whatever is.
+	anyOf := slices.Contains(f.AnyOf, conditionType)
+	// Reason and message are always there, because the schemas of many kinds require them.
+	result, usual := map[string]any{"type": conditionType, "status": "True", "reason": "AsExpected", "message": ""}, "True"
+	if anyOf {
+		result["status"], usual = "False", "False"
+	}
+	var said []string
+	for i, conditions := range reported {
+		condition := conditions[conditionType]
+		status, _ := condition["status"].(string)
+		switch {
+		case status == usual || (status == "" && anyOf):
+			if len(said) == 0 {
+				carry(result, condition, "reason")
+			}
+			continue
+		case status == "":
+			status = "Unknown"
+		}
+		if len(said) == 0 || result["status"] == "Unknown" {
+			result["status"], result["reason"] = status, "Unknown"
+			carry(result, condition, "reason")
+		}
+		said = append(said, quote(f.reports.Items[i].Cluster, condition, status))
+	}
+	if len(said) > 0 {
+		result["message"] = shortened(strings.Join(said, "; "))
+	}
+	result["lastTransitionTime"] = f.reports.Now.UTC().Format(time.RFC3339)
+	if before, ok := old["lastTransitionTime"].(string); ok && old["status"] == result["status"] {
+		result["lastTransitionTime"] = before
+	}
+	return result
+}
+
+func quote(cluster string, condition map[string]any, status string) string {
+	message, _ := condition["message"].(string)
+	if message == "" {
+		message = status
+	}
+	return cluster + ": " + message
+}
+
+func carry(result, condition map[string]any, field string) {
+	if text, ok := condition[field].(string); ok && text != "" {
+		result[field] = text
+	}
+}
+
+func shortened(text string) string {
+	if len(text) <= maxConditionMessage {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxConditionMessage-3], "") + "..."
+}
+
+func byType(status map[string]any, path []string) map[string]map[string]any {
+	value, _, err := unstructured.NestedFieldNoCopy(status, path...)
+	if err != nil {
+		return nil
+	}
+	return conditionsOf(value)
+}
+
+func conditionsOf(value any) map[string]map[string]any {
+	list, _ := value.([]any)
+	found := make(map[string]map[string]any, len(list))
+	for _, item := range list {
+		condition, ok := item.(map[string]any)
+		if !ok {
+			continue
+		}
+		if conditionType, ok := condition["type"].(string); ok && conditionType != "" {
+			found[conditionType] = condition
+		}
+	}
+	return found
+}
