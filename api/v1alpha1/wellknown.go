@@ -17,6 +17,11 @@ const (
 	TemplatesLabel = "flotilla.dev/templates"
 	// TemplatesEnabled is the value of TemplatesLabel that turns a namespace into a template namespace.
 	TemplatesEnabled = "enabled"
+	// DeletionProtectedLabel on any object of the host, with the value DeletionProtectedAlways, keeps it from being
+	// deleted until the label is taken off.
+	DeletionProtectedLabel = "flotilla.dev/deletion-protected"
+	// DeletionProtectedAlways is the value of DeletionProtectedLabel that protects.
+	DeletionProtectedAlways = "Always"
 	// RetainReplicasLabel on a template, with the value "true", leaves the replica count of the
 	// member's object to the member (to an autoscaler there, for example).
 	RetainReplicasLabel = "flotilla.dev/retain-replicas"

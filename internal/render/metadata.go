@@ -5,6 +5,7 @@ import "github.com/flotilla-dev/flotilla/api/v1alpha1"
 // hostLabels never reach a member.
 var hostLabels = []string{
 	v1alpha1.TemplatesLabel,
+	v1alpha1.DeletionProtectedLabel,
 	v1alpha1.ManagedLabel,
 	// Every API server labels its namespaces with their own names.
 	"kubernetes.io/metadata.name",
