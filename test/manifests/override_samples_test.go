@@ -142,3 +142,29 @@ func wantGolden(t *testing.T, golden string, got *unstructured.Unstructured) {
 		t.Errorf("overridden (-want +got):\n%s", diff)
 	}
 }
+
+func TestTheExamplesOfOverridesAreThoseOfTheSamples(t *testing.T) {
+	page, err := os.ReadFile("../../docs/overrides.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := example.FindAllStringSubmatch(string(page), -1)
+	if len(examples) < 3 {
+		t.Fatalf("found %d examples", len(examples))
+	}
+	for _, e := range examples {
+		file, err := os.ReadFile(filepath.Join(overrideSamples, e[2]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown := strings.Replace(e[1], " # "+e[2], "", 1)
+		if !strings.Contains(unindented(string(file)), unindented(shown)) {
+			t.Errorf("%s does not have:\n%s", e[2], shown)
+		}
+	}
+}
+
+// unindented is a text without what begins its lines, because a page shows a part of a file.
+func unindented(text string) string {
+	return regexp.MustCompile(`(?m)^ +`).ReplaceAllString(text, "")
+}
