@@ -69,7 +69,7 @@ func selectedOf(gvk schema.GroupVersionKind, templates []any, policies []v1alpha
 		if !ok {
 			continue
 		}
-		template := seen(gvk, object)
+		template := policymatch.Of(gvk, object)
 		for _, policy := range policies {
 			if policymatch.Match(template, policy) != policymatch.NoMatch {
 				requests = append(requests, Request{GVK: gvk, Key: keyOf(object)})

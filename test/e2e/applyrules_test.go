@@ -39,7 +39,9 @@ func TestASuspendedPolicyLeavesMembersAsTheyAre(t *testing.T) {
 	expect.Gone(t, fleet.Member("member2"), settings.DeepCopy())
 
 	t.Log("everything is suspended: a change stays on the host")
-	expect.Change(t, fleet.Host, policy.DeepCopy(), func(p *v1alpha1.PropagationPolicy) { p.Spec.Suspension = &v1alpha1.Suspension{Dispatching: ptr.To(true)} })
+	expect.Change(t, fleet.Host, policy.DeepCopy(), func(p *v1alpha1.PropagationPolicy) {
+		p.Spec.Suspension = &v1alpha1.Suspension{Dispatching: ptr.To(true)}
+	})
 	expect.Seen(t, fleet.Host, expect.Binding(settings), expect.Condition(v1alpha1.ConditionApplied, metav1.ConditionFalse, v1alpha1.ReasonDispatchSuspended, "member2"))
 	expect.Change(t, fleet.Host, settings.DeepCopy(), setColor("blue"))
 	expect.Seen(t, fleet.Host, expect.Binding(settings), expect.Condition(v1alpha1.ConditionApplied, metav1.ConditionFalse, v1alpha1.ReasonDispatchSuspended, "member1"))

@@ -107,7 +107,9 @@ func TestAnOverrideThatFailsStopsItsClusterOnlyAndSaysSo(t *testing.T) {
 	expect.Seen(t, fleet.Member("member2"), settings.DeepCopy(), value("color", "blue"))
 	expect.Seen(t, fleet.Member("member1"), settings.DeepCopy(), value("color", "red"))
 	t.Log("the policy is mended")
-	expect.Change(t, fleet.Host, policy.DeepCopy(), func(p *v1alpha1.OverridePolicy) { p.Spec.OverrideRules[0].Overriders = labels(map[string]string{"ok": "yes"}) })
+	expect.Change(t, fleet.Host, policy.DeepCopy(), func(p *v1alpha1.OverridePolicy) {
+		p.Spec.OverrideRules[0].Overriders = labels(map[string]string{"ok": "yes"})
+	})
 	expect.Seen(t, fleet.Member("member1"), settings.DeepCopy(), value("color", "blue"))
 	expect.Seen(t, fleet.Host, policy.DeepCopy(), told(1, 0, metav1.ConditionTrue, v1alpha1.ReasonOverrideReady, ""))
 }
