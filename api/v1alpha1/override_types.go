@@ -118,8 +118,6 @@ type Overriders struct {
 }
 
 // PlaintextOverrider is a JSON patch operation. As in the peer's API, replace and remove want the path to exist.
-//
-// +kubebuilder:validation:XValidation:rule="self.operator == 'remove' ? !has(self.value) : has(self.value)",message="value is required for add and replace, and must be left out for remove"
 type PlaintextOverrider struct {
 	// path of the field, as a JSON pointer (RFC 6901).
 	// +kubebuilder:validation:MaxLength=512
@@ -129,7 +127,8 @@ type PlaintextOverrider struct {
 	// operator says what happens there.
 	Operator OverrideOperator `json:"operator"`
 
-	// value of any type.
+	// value of any type; required for add and replace, and left out for remove. (The API server cannot check that: the
+	// condition Ready does.)
 	// +optional
 	Value *apiextensionsv1.JSON `json:"value,omitempty"`
 }
@@ -220,8 +219,6 @@ type FieldOverrider struct {
 }
 
 // DocumentOperation is a JSON patch operation within a document.
-//
-// +kubebuilder:validation:XValidation:rule="self.operator == 'remove' ? !has(self.value) : has(self.value)",message="value is required for add and replace, and must be left out for remove"
 type DocumentOperation struct {
 	// subPath of the field in the document, as a JSON pointer (RFC 6901).
 	// +kubebuilder:validation:MaxLength=512
@@ -231,7 +228,8 @@ type DocumentOperation struct {
 	// operator says what happens there.
 	Operator OverrideOperator `json:"operator"`
 
-	// value of any type.
+	// value of any type; required for add and replace, and left out for remove. (The API server cannot check that: the
+	// condition Ready does.)
 	// +optional
 	Value *apiextensionsv1.JSON `json:"value,omitempty"`
 }

@@ -217,6 +217,8 @@ func TestWhatIsWrongNamesTheFieldAndTheFault(t *testing.T) {
 		"a patch that is no YAML":        {webYAML, `patches: [{patch: "a: b: c"}]`, "patches[0]: patch: "},
 		"a patch that is a text":         {webYAML, `patches: [{patch: "hello"}]`, "patches[0]: patch: must be an object"},
 		"an operation that there is not": {webYAML, `patches: [{patch: "[{op: put, path: /x}]"}]`, "patches[0]: patch: [0]: must be an operation with op"},
+		"a value that is missing":        {webYAML, `plaintext: [{path: /spec/replicas, operator: replace}]`, "plaintext[0]: value: is required for add and replace"},
+		"a value that says nothing":      {configYAML, `fieldOverrider: [{fieldPath: /data/app.json, json: [{subPath: /db, operator: remove, value: 1}]}]`, "fieldOverrider[0]: json[0].value: is required for add and replace, and must be left out for remove"},
 		"another name":                   {webYAML, `plaintext: [{path: /metadata/name, operator: replace, value: other}]`, "plaintext[0]: an override must not change apiVersion"},
 		"another type":                   {webYAML, `plaintext: [{path: /metadata, operator: replace, value: 7}]`, "plaintext[0]: an override must not change apiVersion"},
 		"no object any more":             {webYAML, `plaintext: [{path: "", operator: replace, value: [7]}]`, "plaintext[0]: the result is not an object"},

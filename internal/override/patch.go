@@ -52,7 +52,11 @@ type operation struct {
 
 func compileOperation(operator, path string, written *apiextensionsv1.JSON) (operation, error) {
 	o := operation{op: operator, path: path}
-	if written == nil {
+	removes := operator == string(v1alpha1.OverrideRemove)
+	switch {
+	case removes != (written == nil):
+		return o, errors.New("value: is required for add and replace, and must be left out for remove")
+	case removes:
 		return o, nil
 	}
 	var decoded any
