@@ -50,14 +50,14 @@ type BindingSpec struct {
 	// +kubebuilder:validation:MaxItems=1024
 	GracefulEvictionTasks []GracefulEvictionTask `json:"gracefulEvictionTasks,omitempty"`
 
-	// requiredBy lists the bindings whose templates need this one. Written by dependencies. Not yet
-	// honoured.
+	// requiredBy lists the bindings whose templates need this one, and the clusters in which they need it: it goes
+	// there beside the clusters that were decided for itself. Written by dependencies.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=1024
 	RequiredBy []BindingSnapshot `json:"requiredBy,omitempty"`
 
-	// propagateDeps is the policy's propagateDeps. Written by propagation. Not yet honoured.
+	// propagateDeps is the policy's propagateDeps. Written by propagation.
 	// +optional
 	PropagateDeps bool `json:"propagateDeps,omitempty"`
 
@@ -268,11 +268,19 @@ type BindingSnapshot struct {
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
 
-	// clusters of the binding.
+	// clusters of the binding: those that were decided for it, and those that it is leaving.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=1024
 	Clusters []TargetCluster `json:"clusters,omitempty"`
+
+	// conflictResolution of the binding, when it is Overwrite.
+	// +optional
+	ConflictResolution ConflictResolution `json:"conflictResolution,omitempty"`
+
+	// preserveResourcesOnDeletion of the binding.
+	// +optional
+	PreserveResourcesOnDeletion bool `json:"preserveResourcesOnDeletion,omitempty"`
 }
 
 // BindingSuspension stops parts of the pipeline for one binding.

@@ -77,8 +77,10 @@ type PropagationSpec struct {
 	// +kubebuilder:default=Never
 	Preemption PreemptionBehavior `json:"preemption,omitempty"`
 
-	// propagateDeps also propagates what the templates need, such as ConfigMaps and Secrets. Not yet
-	// honoured.
+	// propagateDeps also propagates what the templates need or what follows them: the ConfigMaps, Secrets,
+	// ServiceAccounts and PersistentVolumeClaims that their pods mention, an Ingress's TLS Secrets, and the
+	// HorizontalPodAutoscalers and PodDisruptionBudgets for them. They go where the template goes and leave after it. A
+	// policy for one of them still decides about everything but these clusters, which are added to its own.
 	// +optional
 	PropagateDeps bool `json:"propagateDeps,omitempty"`
 

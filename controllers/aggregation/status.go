@@ -170,8 +170,9 @@ func itemOf(member string, said report.Report, limit int) v1alpha1.AggregatedSta
 }
 
 func targetNames(f facts) map[string]bool {
-	names := make(map[string]bool, len(f.binding.BindingSpec().Clusters))
-	for _, target := range f.binding.BindingSpec().Clusters {
+	targets := f.binding.BindingSpec().Targets()
+	names := make(map[string]bool, len(targets))
+	for _, target := range targets {
 		names[target.Name] = true
 	}
 	return names

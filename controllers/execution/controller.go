@@ -193,7 +193,7 @@ func (d *dispatcher) concerned(key types.NamespacedName, binding v1alpha1.Bindin
 // mentioned are the clusters that a binding names, or that its status still speaks of.
 func mentioned(binding v1alpha1.Binding) sets.Set[string] {
 	names := sets.New[string]()
-	for _, target := range binding.BindingSpec().Clusters {
+	for _, target := range binding.BindingSpec().Targets() {
 		names.Insert(target.Name)
 	}
 	for _, item := range binding.BindingStatus().AggregatedStatus {

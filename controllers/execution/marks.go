@@ -1,7 +1,6 @@
 package execution
 
 import (
-	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -18,7 +17,7 @@ func parseBinding(mark string) (types.NamespacedName, bool) {
 	return types.NamespacedName{Namespace: namespace, Name: name}, true
 }
 
-// names says whether a binding's decision names a cluster.
+// names says whether a binding wants its template in a cluster.
 func names(binding v1alpha1.Binding, cluster string) bool {
-	return slices.ContainsFunc(binding.BindingSpec().Clusters, func(target v1alpha1.TargetCluster) bool { return target.Name == cluster })
+	return binding.BindingSpec().HasTarget(cluster)
 }

@@ -152,7 +152,7 @@ func TestTheStatusOfAPolicyFollowsItsWatchesAndBindings(t *testing.T) {
 
 func TestAPolicyThatCannotWorkGetsOneWarningForEachCause(t *testing.T) {
 	policy := webPolicy("web")
-	policy.Spec.PropagateDeps = true
+	policy.Spec.Failover = &v1alpha1.FailoverBehavior{}
 	b := newPolicyBed(t, policy)
 	b.templates.states[deployment] = objectcache.State{Watched: true, Err: &meta.NoKindMatchError{}}
 	b.look(t)
@@ -165,7 +165,7 @@ func TestAPolicyThatCannotWorkGetsOneWarningForEachCause(t *testing.T) {
 	}
 	want := []string{
 		"Warning KindNotFound spec.resourceSelectors[0]: the host does not serve apps/v1 Deployment: check apiVersion and kind, or install it",
-		"Warning NotYetHonored no effect in this version: spec.propagateDeps",
+		"Warning NotYetHonored no effect in this version: spec.failover",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)

@@ -16,7 +16,7 @@ import (
 type Index string
 
 const (
-	// ByCluster finds the bindings that name a cluster in spec.clusters or status.aggregatedStatus.
+	// ByCluster finds the bindings that name a cluster in spec.clusters, spec.requiredBy or status.aggregatedStatus.
 	ByCluster Index = "bindingByCluster"
 	// ByKind finds the bindings whose template is of a kind; the value is KindValue's.
 	ByKind Index = "bindingByKind"
@@ -28,6 +28,9 @@ const (
 	// ByAntiAffinityGroup finds the bindings that stay apart from others of their namespace; the value is
 	// GroupValue's of spec.workloadAffinityGroups.antiAffinityGroup.
 	ByAntiAffinityGroup Index = "bindingByAntiAffinityGroup"
+	// ByOwner finds the bindings that another one requires: those that it is listed in spec.requiredBy of. The value is
+	// OwnerValue's.
+	ByOwner Index = "bindingByOwner"
 	// Limited finds the bindings that have spec.replicaLimits; the value is LimitedValue.
 	Limited Index = "bindingLimited"
 )
@@ -44,6 +47,9 @@ func PolicyValue(namespace, name string) string { return namespace + "/" + name 
 // namespace is empty for the groups of cluster-scoped templates.
 func GroupValue(namespace, group string) string { return namespace + "/" + group }
 
+// OwnerValue is the value of ByOwner for the binding that requires others.
+func OwnerValue(namespace, name string) string { return namespace + "/" + name }
+
 // LimitedValue is the only value of Limited.
 const LimitedValue = "true"
 
@@ -53,7 +59,7 @@ func Register(ctx context.Context, indexer client.FieldIndexer) error {
 		for index, values := range map[Index]func(v1alpha1.Binding) []string{
 			ByCluster: clusterValues, ByKind: kindValues, ByPolicy: policyValues,
 			ByAffinityGroup: affinityValues, ByAntiAffinityGroup: antiAffinityValues,
-			Limited: limitedValues,
+			Limited: limitedValues, ByOwner: ownerValues,
 		} {
 			if err := indexer.IndexField(ctx, twin, string(index), Extract(values)); err != nil {
 				return fmt.Errorf("indexing %T by %s: %w", twin, index, err)
@@ -76,7 +82,7 @@ func Extract(values func(v1alpha1.Binding) []string) client.IndexerFunc {
 
 func clusterValues(b v1alpha1.Binding) []string {
 	names := sets.New[string]()
-	for _, target := range b.BindingSpec().Clusters {
+	for _, target := range b.BindingSpec().Targets() {
 		names.Insert(target.Name)
 	}
 	for _, item := range b.BindingStatus().AggregatedStatus {
@@ -111,6 +117,15 @@ func antiAffinityValues(b v1alpha1.Binding) []string {
 		return nil
 	}
 	return []string{GroupValue(b.GetNamespace(), groups.AntiAffinityGroup)}
+}
+
+func ownerValues(b v1alpha1.Binding) []string {
+	required := b.BindingSpec().RequiredBy
+	values := make([]string, len(required))
+	for i := range required {
+		values[i] = OwnerValue(required[i].Namespace, required[i].Name)
+	}
+	return values
 }
 
 func limitedValues(b v1alpha1.Binding) []string {

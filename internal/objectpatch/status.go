@@ -30,6 +30,10 @@ const (
 	DeschedulingOwner Owner = "flotilla-descheduling"
 	// OverridesOwner writes override policies' status.
 	OverridesOwner Owner = "flotilla-overrides"
+	// InterpretationOwner writes ResourceInterpreters' status.
+	InterpretationOwner Owner = "flotilla-interpretation"
+	// DependenciesOwner writes bindings' requiredBy.
+	DependenciesOwner Owner = "flotilla-dependencies"
 	// ClusterOwner writes Clusters' status.
 	ClusterOwner Owner = "flotilla-cluster"
 )

@@ -309,7 +309,7 @@ func TestNotHonoredNamesEveryFieldWithoutEffect(t *testing.T) {
 		Suspension: &v1alpha1.Suspension{}, SchedulePriority: &v1alpha1.SchedulePriority{},
 	}
 	want := []string{
-		"spec.propagateDeps", "spec.dependentOverrides",
+		"spec.dependentOverrides",
 		"spec.failover", "spec.activationPreference",
 	}
 	if diff := cmp.Diff(want, NotHonored(spec)); diff != "" {
