@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -14,8 +13,6 @@ import (
 	"github.com/flotilla-dev/flotilla/test/builder"
 	"github.com/flotilla-dev/flotilla/test/expect"
 )
-
-func contains(text, part string) bool { return strings.Contains(text, part) }
 
 // ruled sets a policy's apply rules.
 func ruled(rules v1alpha1.ApplyRules) builder.PolicyOption {

@@ -1,12 +1,15 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
@@ -46,16 +49,19 @@ func told(matched, failed int32, status metav1.ConditionStatus, reason, message 
 	}
 }
 
-// setLabel changes a label of a Cluster for the rest of a test; "" takes it away.
-func setLabel(t *testing.T, fleet *local.Fleet, name, key, value string) {
+// patched changes labels of an object of the host by a merge patch.
+func patched(ctx context.Context, fleet *local.Fleet, obj client.Object, labels string) error {
+	return fleet.Host.Client().Patch(ctx, obj, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":`+labels+`}}`)))
+}
+
+// afterwards cleans up, also after a test that failed.
+func afterwards(t *testing.T, clean func(ctx context.Context) error) {
 	t.Helper()
-	expect.Change(t, fleet.Host, &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: name}}, func(c *v1alpha1.Cluster) {
-		if c.Labels == nil {
-			c.Labels = map[string]string{}
-		}
-		c.Labels[key] = value
-		if value == "" {
-			delete(c.Labels, key)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), expect.Patience)
+		defer cancel()
+		if err := clean(ctx); err != nil {
+			t.Errorf("cleaning up: %v", err)
 		}
 	})
 }
@@ -79,8 +85,11 @@ func TestWhatDiffersPerClusterFollowsThePolicyAndTheCluster(t *testing.T) {
 		expect.Seen(t, member, settings.DeepCopy(), hasLabel("example.com/cluster", ""))
 	}
 	t.Log("a Cluster's labels change")
-	t.Cleanup(func() { setLabel(t, fleet, "member2", ns, "") })
-	setLabel(t, fleet, "member2", ns, "yes")
+	member2 := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "member2"}}
+	afterwards(t, func(ctx context.Context) error { return patched(ctx, fleet, member2.DeepCopy(), `{"`+ns+`":null}`) })
+	if err := patched(t.Context(), fleet, member2.DeepCopy(), `{"`+ns+`":"yes"}`); err != nil {
+		t.Fatal(err)
+	}
 	expect.Seen(t, fleet.Member("member2"), settings.DeepCopy(), hasLabel("example.com/cluster", "member2"))
 	t.Log("the policy goes")
 	expect.Delete(t, fleet.Host, policy.DeepCopy())
@@ -122,7 +131,7 @@ func TestAClusterOverridePolicyIsForEveryNamespaceAndTheNamespacesOwnHasTheLastW
 	global := &v1alpha1.ClusterOverridePolicy{ObjectMeta: metav1.ObjectMeta{Name: ns}}
 	global.Spec.ResourceSelectors = []v1alpha1.ResourceSelector{{APIVersion: "v1", Kind: "ConfigMap", LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": ns}}}}
 	global.Spec.OverrideRules = []v1alpha1.OverrideRule{{Overriders: labels(map[string]string{"a": "global", "b": "global"})}}
-	t.Cleanup(func() { expect.Delete(t, fleet.Host, global.DeepCopy()) })
+	afterwards(t, func(ctx context.Context) error { return fleet.Host.Client().Delete(ctx, global.DeepCopy()) })
 	expect.Create(t, fleet.Host, global.DeepCopy(), overriding(ns, "own", labels(map[string]string{"b": "own"})),
 		builder.Policy(ns, "all", builder.Selecting("v1", "ConfigMap", "settings")), settings.DeepCopy())
 	member := fleet.Member("member3")
@@ -138,12 +147,11 @@ func TestAnObjectThatIsProtectedCannotBeDeleted(t *testing.T) {
 	expect.Create(t, fleet.Host, builder.Policy(ns, "all", builder.Selecting("v1", "ConfigMap", "settings")), settings.DeepCopy())
 	member := fleet.Member("member1")
 	expect.Seen(t, member, settings.DeepCopy(), hasLabel(v1alpha1.DeletionProtectedLabel, ""))
-	t.Cleanup(func() {
-		expect.Change(t, fleet.Host, settings.DeepCopy(), func(c *corev1.ConfigMap) { c.Labels = nil })
-		expect.Delete(t, fleet.Host, settings.DeepCopy())
+	afterwards(t, func(ctx context.Context) error {
+		return patched(ctx, fleet, settings.DeepCopy(), `{"`+v1alpha1.DeletionProtectedLabel+`":null}`)
 	})
 	err := fleet.Host.Client().Delete(t.Context(), settings.DeepCopy(), client.DryRunAll)
-	if want := "take the label flotilla.dev/deletion-protected off first"; err == nil || !contains(err.Error(), want) {
+	if want := "take the label flotilla.dev/deletion-protected off first"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("deleting = %v, want %q", err, want)
 	}
 }
