@@ -49,6 +49,7 @@ func assemble(ctx context.Context, mgr ctrl.Manager, hostUID string, c configfil
 	}{
 		{"probes", func() error { return addProbes(mgr) }},
 		{"admission", func() error { return setupAdmission(mgr, c.Admission) }},
+		{"interpretation", func() error { return setupInterpretation(ctx, mgr, p) }},
 		{"cluster", func() error { return cluster.Setup(mgr, clusterOptions(p, c)) }},
 		{"propagation", func() error {
 			return propagation.Setup(mgr, propagation.Options{Templates: p.templates, Interpreter: p.interpreter})

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"sync"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 
 	"github.com/flotilla-dev/flotilla/internal/capacity"
@@ -146,6 +147,19 @@ func (p *Pool) Disconnect(name string) {
 	if known, ok := p.members[name]; ok {
 		known.cancel()
 		delete(p.members, name)
+	}
+}
+
+// Renew reads the objects of some kinds anew from every member, because what is made of them has changed.
+func (p *Pool) Renew(concerns func(schema.GroupVersionKind) bool) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	for _, entry := range p.members {
+		for _, gvk := range entry.member.Objects.Kinds() {
+			if concerns(gvk) {
+				entry.member.Objects.Renew(gvk)
+			}
+		}
 	}
 }
 

@@ -140,6 +140,27 @@ func (c *Cache) Unwatch(gvk schema.GroupVersionKind) {
 	}
 }
 
+// Renew lists a watched kind anew, so that its objects pass Transform again. Until the new list has arrived the cache
+// cannot tell of the kind; then OnStateChange follows.
+func (c *Cache) Renew(gvk schema.GroupVersionKind) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old, known := c.watches[gvk]
+	if !known {
+		return
+	}
+	old.cancel()
+	w := &watch{cancel: func() {}}
+	c.watches[gvk] = w
+	if c.ctx != nil {
+		c.launch(gvk, w)
+	}
+}
+
+// Remind calls what OnStateChange registered, as if the kind's watch had just synced: something that its objects are read
+// with has changed.
+func (c *Cache) Remind(gvk schema.GroupVersionKind) { c.tellState(gvk) }
+
 // Kinds are the kinds that are watched, in no order.
 func (c *Cache) Kinds() []schema.GroupVersionKind {
 	c.mu.RLock()

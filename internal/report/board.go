@@ -77,6 +77,10 @@ func (b *Board) put(binding types.NamespacedName, cluster string, r Report) bool
 	return !known || old != r
 }
 
+// Remind tells the listeners of a binding whose reports are what they were, because something that they are read with has
+// changed.
+func (b *Board) Remind(binding types.NamespacedName) { b.tell(binding) }
+
 // Reports is a copy of what every member said about a binding, by member.
 func (b *Board) Reports(binding types.NamespacedName) map[string]Report {
 	b.mu.RLock()
