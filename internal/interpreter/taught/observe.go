@@ -1,8 +1,10 @@
 package taught
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -95,6 +97,9 @@ func (m *Meaning) Dependencies(object *unstructured.Unstructured) ([]Dependency,
 		dependency.Namespace = object.GetNamespace()
 		found = append(found, dependency)
 	}
+	slices.SortStableFunc(found, func(a, b Dependency) int {
+		return cmp.Or(cmp.Compare(a.APIVersion, b.APIVersion), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
+	})
 	return found, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -124,6 +125,8 @@ func (m *Meaning) parts(object *unstructured.Unstructured) ([]Pods, error) {
 		seen[part.Name] = true
 		parts = append(parts, part)
 	}
+	// What an expression makes of a map comes in any order, and the binding must not change with it.
+	slices.SortFunc(parts, func(a, b Pods) int { return strings.Compare(a.Name, b.Name) })
 	return parts, nil
 }
 
