@@ -14,7 +14,7 @@ import (
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/applyplan"
 	"github.com/flotilla-dev/flotilla/internal/conditions"
-	"github.com/flotilla-dev/flotilla/internal/interpreter"
+	"github.com/flotilla-dev/flotilla/internal/manifest"
 	"github.com/flotilla-dev/flotilla/internal/membercluster"
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
 	"github.com/flotilla-dev/flotilla/internal/override"
@@ -79,7 +79,7 @@ func (j job) desired() applyplan.Desired {
 	desired := applyplan.Desired{Manifest: j.rendered.Object.Object, Hash: j.rendered.Hash}
 	if j.rendered.Initial != nil {
 		desired.Initial = j.rendered.Initial.Object
-		desired.Left = ignoredOf(j.binding.BindingSpec().ApplyRules).AfterCreation
+		desired.Left = manifest.Ignored(j.binding.BindingSpec().ApplyRules).AfterCreation
 	}
 	return desired
 }
@@ -141,33 +141,19 @@ func lacksNamespace(err error) bool {
 	return details != nil && details.Kind == "namespaces"
 }
 
-// render makes the manifest for this member. Neither the template nor the binding is changed.
+// render makes the manifest for this member.
 func (w *worker) render(ctx context.Context, binding v1alpha1.Binding, template *unstructured.Unstructured) (render.Rendered, error) {
-	revised := template.DeepCopy()
-	if share, divisible := interpreter.ShareOf(binding.BindingSpec(), w.member.Name); divisible {
-		if err := w.Interpreter.Revise(revised, share); err != nil {
-			return render.Rendered{}, fmt.Errorf("setting the replicas for %s: %w", w.member.Name, err)
-		}
-	}
-	if err := w.override(ctx, revised, template); err != nil {
+	policies, err := w.overrides.of(ctx, template.GetNamespace())
+	if err != nil {
 		return render.Rendered{}, err
-	}
-	return render.Manifest(revised, render.Marks{HostUID: w.HostUID, Binding: client.ObjectKeyFromObject(binding)},
-		ignoredOf(binding.BindingSpec().ApplyRules))
-}
-
-// override changes the copy of a template in the way of the override policies that are for it.
-func (w *worker) override(ctx context.Context, revised, template *unstructured.Unstructured) error {
-	policies, err := w.overrides.of(ctx, template)
-	if err != nil || len(policies) == 0 {
-		return err
 	}
 	cluster := &v1alpha1.Cluster{}
 	if err := w.host.Get(ctx, client.ObjectKey{Name: w.member.Name}, cluster, client.UnsafeDisableDeepCopy); err != nil {
-		return fmt.Errorf("reading Cluster %s: %w", w.member.Name, err)
+		return render.Rendered{}, fmt.Errorf("reading Cluster %s: %w", w.member.Name, err)
 	}
-	_, err = override.Apply(revised, cluster, policies)
-	return err
+	return manifest.Make(manifest.Order{
+		Template: template, Binding: binding, Cluster: cluster, Overrides: policies, HostUID: w.HostUID,
+	}, w.Interpreter)
 }
 
 func (d *dispatcher) template(resource v1alpha1.ObjectReference) (*unstructured.Unstructured, bool, error) {

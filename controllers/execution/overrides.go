@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -40,9 +39,9 @@ func newOverrides(host client.Reader) *overrides {
 	return &overrides{host: host, compiled: map[types.UID]compiledPolicy{}}
 }
 
-// of are the policies that are for a template, in the order in which they are applied.
-func (o *overrides) of(ctx context.Context, template *unstructured.Unstructured) ([]*override.Policy, error) {
-	found, err := hostindex.Overrides(ctx, o.host, template.GetNamespace())
+// of are the policies that can be for templates of a namespace.
+func (o *overrides) of(ctx context.Context, namespace string) ([]*override.Policy, error) {
+	found, err := hostindex.Overrides(ctx, o.host, namespace)
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
@@ -50,7 +49,7 @@ func (o *overrides) of(ctx context.Context, template *unstructured.Unstructured)
 	for i, policy := range found {
 		policies[i] = o.compile(policy)
 	}
-	return override.Order(policymatch.Of(template.GroupVersionKind(), template), policies), nil
+	return policies, nil
 }
 
 // compile says of a policy that cannot be understood nothing here: each template that it is for will.

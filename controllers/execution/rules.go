@@ -11,7 +11,6 @@ import (
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/applyplan"
 	"github.com/flotilla-dev/flotilla/internal/conditions"
-	"github.com/flotilla-dev/flotilla/internal/render"
 )
 
 const (
@@ -41,22 +40,6 @@ func rulesOf(spec *v1alpha1.BindingSpec, cluster string) applyplan.Rules {
 func suspended(s *v1alpha1.BindingSuspension, cluster string) bool {
 	return s != nil && (ptr.Deref(s.Dispatching, false) ||
 		s.DispatchingOnClusters != nil && slices.Contains(s.DispatchingOnClusters.ClusterNames, cluster))
-}
-
-// ignoredOf are the fields that rules leave to the member; there may be no rules.
-func ignoredOf(rules *v1alpha1.ApplyRules) render.Ignored {
-	var ignored render.Ignored
-	if rules == nil {
-		return ignored
-	}
-	for _, field := range rules.IgnoreFields {
-		if field.When == v1alpha1.IgnoreAfterCreation {
-			ignored.AfterCreation = append(ignored.AfterCreation, field.Path)
-		} else {
-			ignored.Always = append(ignored.Always, field.Path)
-		}
-	}
-	return ignored
 }
 
 // differences compares the manifest with the whole object in the member.

@@ -7,7 +7,9 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	"github.com/flotilla-dev/flotilla/internal/kubectl/interpreting"
 	"github.com/flotilla-dev/flotilla/internal/kubectl/placing"
+	"github.com/flotilla-dev/flotilla/internal/kubectl/rendering"
 	"github.com/flotilla-dev/flotilla/internal/version"
 )
 
@@ -27,7 +29,8 @@ The kubeconfig and context of these commands are the host cluster's.`,
 	root.SetOut(streams.Out)
 	root.SetErr(streams.ErrOut)
 	root.AddCommand(newJoinCommand(streams), newUnjoinCommand(streams), newGetCommand(streams),
-		placing.NewExplainCommand(streams), placing.NewSimulateCommand(streams), newVersionCommand(streams))
+		placing.NewExplainCommand(streams), placing.NewSimulateCommand(streams), rendering.NewCommand(streams),
+		interpreting.NewInterpretCommand(streams), newVersionCommand(streams))
 	return root
 }
 

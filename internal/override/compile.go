@@ -187,9 +187,13 @@ type Applied struct {
 	Fields []string
 }
 
+// Observer sees what a rule changed. It must not keep or change the objects.
+type Observer = func(rule Applied, before, after *unstructured.Unstructured)
+
 // Apply changes obj, a copy that the caller owns, in the way of policies in their order. It stops at the first error, which
-// is an *Error; obj is of no use then.
-func Apply(obj *unstructured.Unstructured, cluster *v1alpha1.Cluster, policies []*Policy) ([]Applied, error) {
+// is an *Error; obj is of no use then. observe, unless nil, sees the object before and after each rule; that costs a copy of
+// the object each time.
+func Apply(obj *unstructured.Unstructured, cluster *v1alpha1.Cluster, policies []*Policy, observe Observer) ([]Applied, error) {
 	var applied []Applied
 	identity := identityOf(obj)
 	for _, p := range policies {
@@ -199,6 +203,10 @@ func Apply(obj *unstructured.Unstructured, cluster *v1alpha1.Cluster, policies [
 				continue
 			}
 			done := Applied{Policy: p, Rule: i}
+			var before *unstructured.Unstructured
+			if observe != nil {
+				before = obj.DeepCopy()
+			}
 			for _, s := range r.steps {
 				if err := s.apply(obj, cluster); err != nil {
 					return applied, &Error{p, s.field, err}
@@ -209,6 +217,9 @@ func Apply(obj *unstructured.Unstructured, cluster *v1alpha1.Cluster, policies [
 				done.Fields = append(done.Fields, s.field)
 			}
 			applied = append(applied, done)
+			if observe != nil {
+				observe(done, before, obj)
+			}
 		}
 	}
 	return applied, nil

@@ -150,7 +150,7 @@ func wantApplied(t *testing.T, overriders, before, after string) {
 		t.Fatalf("Compile(): %v", err)
 	}
 	got := read(t, before)
-	if _, err := Apply(got, europe(), []*Policy{compiled}); err != nil {
+	if _, err := Apply(got, europe(), []*Policy{compiled}, nil); err != nil {
 		t.Fatalf("Apply(): %v", err)
 	}
 	if diff := cmp.Diff(read(t, after), got); diff != "" {

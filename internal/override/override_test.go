@@ -157,7 +157,7 @@ spec: {replicas: 7, template: {spec: {containers: [{name: web, image: "registry.
 				t.Fatalf("Compile(): %v", err)
 			}
 			got := read(t, tc.template)
-			if _, err := Apply(got, europe(), []*Policy{compiled}); err != nil {
+			if _, err := Apply(got, europe(), []*Policy{compiled}, nil); err != nil {
 				t.Fatalf("Apply(): %v", err)
 			}
 			if diff := cmp.Diff(changed(t, tc.template, tc.change), got); diff != "" {
@@ -227,7 +227,7 @@ func TestWhatIsWrongNamesTheFieldAndTheFault(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			policy := policyOf(t, tc.overriders)
 			compiled, compileErr := Compile(policy)
-			_, err := Apply(read(t, tc.template), europe(), []*Policy{compiled})
+			_, err := Apply(read(t, tc.template), europe(), []*Policy{compiled}, nil)
 			var failed *Error
 			if !errors.As(err, &failed) {
 				t.Fatalf("Apply() = %v, want an *Error", err)
@@ -251,7 +251,7 @@ func TestARuleIsForItsClustersOnly(t *testing.T) {
 		t.Fatalf("Compile(): %v", err)
 	}
 	got := read(t, webYAML)
-	applied, err := Apply(got, europe(), []*Policy{compiled})
+	applied, err := Apply(got, europe(), []*Policy{compiled}, nil)
 	if err != nil || len(applied) > 0 {
 		t.Fatalf("Apply() = %v, %v, want nothing", applied, err)
 	}
@@ -267,7 +267,7 @@ plaintext: [{path: /spec/replicas, operator: replace, value: 1}]`))
 	if err != nil {
 		t.Fatalf("Compile(): %v", err)
 	}
-	got, err := Apply(read(t, webYAML), europe(), []*Policy{compiled})
+	got, err := Apply(read(t, webYAML), europe(), []*Policy{compiled}, nil)
 	if err != nil {
 		t.Fatalf("Apply(): %v", err)
 	}
@@ -325,7 +325,7 @@ func TestPodsAreFoundInEveryKind(t *testing.T) {
 			if err != nil {
 				t.Fatalf("Compile(): %v", err)
 			}
-			if _, err := Apply(obj, europe(), []*Policy{compiled}); err != nil {
+			if _, err := Apply(obj, europe(), []*Policy{compiled}, nil); err != nil {
 				t.Fatalf("Apply(): %v", err)
 			}
 			var images []string
@@ -364,7 +364,7 @@ func FuzzApply(f *testing.F) {
 		compiled, compileErr := Compile(policy)
 		obj := read(t, templates[int(which)%len(templates)])
 		identity := identityOf(obj)
-		applied, err := Apply(obj, europe(), []*Policy{compiled})
+		applied, err := Apply(obj, europe(), []*Policy{compiled}, nil)
 		if compileErr != nil && err == nil {
 			t.Errorf("Apply() accepts what Compile() refuses: %v", compileErr)
 		}
@@ -388,7 +388,7 @@ plaintext: [{path: /spec/replicas, operator: replace, value: 7}]`))
 	template, cluster, policies := read(b, webYAML), europe(), []*Policy{compiled}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := Apply(template.DeepCopy(), cluster, policies); err != nil {
+		if _, err := Apply(template.DeepCopy(), cluster, policies, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

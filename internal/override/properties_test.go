@@ -29,7 +29,7 @@ plaintext:
 
 func applyOnce(t testing.TB, compiled *Policy, obj *unstructured.Unstructured, cluster *v1alpha1.Cluster) *unstructured.Unstructured {
 	t.Helper()
-	if _, err := Apply(obj, cluster, []*Policy{compiled}); err != nil {
+	if _, err := Apply(obj, cluster, []*Policy{compiled}, nil); err != nil {
 		t.Fatalf("Apply(): %v", err)
 	}
 	return obj
@@ -96,7 +96,7 @@ func TestAPolicyIsAppliedForManyClustersAtOnce(t *testing.T) {
 			running.Go(func() {
 				for range 20 {
 					got := read(t, webYAML)
-					if _, err := Apply(got, cluster, []*Policy{compiled}); err != nil {
+					if _, err := Apply(got, cluster, []*Policy{compiled}, nil); err != nil {
 						t.Errorf("Apply(): %v", err)
 					}
 					if diff := cmp.Diff(want[name], got); diff != "" {
@@ -123,7 +123,7 @@ patches: [{patch: "- {op: put, path: /x}"}]`)
 		t.Errorf("Compile() =\n%v\nwant\n%s", err, want)
 	}
 	var failed *Error
-	if _, err := Apply(read(t, webYAML), europe(), []*Policy{compiled}); !errors.As(err, &failed) || failed.Field != path+"labelsOverrider[0]" || failed.Policy != compiled {
+	if _, err := Apply(read(t, webYAML), europe(), []*Policy{compiled}, nil); !errors.As(err, &failed) || failed.Field != path+"labelsOverrider[0]" || failed.Policy != compiled {
 		t.Errorf("Apply() for the cluster of the broken rule = %v, want its first error", err)
 	}
 	other := europe()
@@ -144,7 +144,7 @@ func BenchmarkApplyEverything(b *testing.B) {
 	template, cluster, policies := read(b, webYAML), europe(), []*Policy{compiled}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := Apply(template.DeepCopy(), cluster, policies); err != nil {
+		if _, err := Apply(template.DeepCopy(), cluster, policies, nil); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -159,7 +159,7 @@ func BenchmarkApplyToDocument(b *testing.B) {
 	template, cluster, policies := read(b, configYAML), europe(), []*Policy{compiled}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := Apply(template.DeepCopy(), cluster, policies); err != nil {
+		if _, err := Apply(template.DeepCopy(), cluster, policies, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

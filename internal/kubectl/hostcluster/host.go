@@ -9,9 +9,11 @@ import (
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/resource"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -61,6 +63,27 @@ func (h Host) Namespace() (string, error) {
 		return "", fmt.Errorf("reading the kubeconfig of the host cluster: %w", err)
 	}
 	return namespace, nil
+}
+
+// Object reads the one object that arguments name as kubectl's do: KIND/NAME, or KIND NAME.
+func (h Host) Object(args []string) (*unstructured.Unstructured, error) {
+	namespace, err := h.Namespace()
+	if err != nil {
+		return nil, err
+	}
+	infos, err := resource.NewBuilder(h.Flags).Unstructured().NamespaceParam(namespace).DefaultNamespace().
+		ResourceTypeOrNameArgs(false, args...).Flatten().Do().Infos()
+	if err != nil {
+		return nil, err // the builder's errors are kubectl's own
+	}
+	if len(infos) != 1 {
+		return nil, fmt.Errorf("%d objects are named: name one at a time", len(infos))
+	}
+	obj, ok := infos[0].Object.(*unstructured.Unstructured)
+	if !ok {
+		return nil, fmt.Errorf("the host answered with a %T", infos[0].Object)
+	}
+	return obj, nil
 }
 
 // NewClient makes a client that reads live and is not throttled on this side.

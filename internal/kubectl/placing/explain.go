@@ -11,7 +11,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
-	"k8s.io/cli-runtime/pkg/resource"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -90,17 +89,9 @@ func find(ctx context.Context, h hostcluster.Host, c client.Reader, args []strin
 		binding, err := findBinding(ctx, c, namespace, args[0])
 		return nil, binding, err
 	}
-	infos, err := resource.NewBuilder(h.Flags).Unstructured().NamespaceParam(namespace).DefaultNamespace().
-		ResourceTypeOrNameArgs(false, args...).Flatten().Do().Infos()
+	obj, err := h.Object(args)
 	if err != nil {
-		return nil, nil, err // the builder's errors are kubectl's own
-	}
-	if len(infos) != 1 {
-		return nil, nil, fmt.Errorf("%d objects are named: explain one at a time", len(infos))
-	}
-	obj, ok := infos[0].Object.(*unstructured.Unstructured)
-	if !ok {
-		return nil, nil, fmt.Errorf("the host answered with a %T", infos[0].Object)
+		return nil, nil, err
 	}
 	if obj.GroupVersionKind().Group != v1alpha1.GroupVersion.Group {
 		return obj, nil, nil
