@@ -117,7 +117,7 @@ func compiled(t *testing.T, document string, policy v1alpha1.Override) *override
 func overridden(t *testing.T, template *unstructured.Unstructured, cluster *v1alpha1.Cluster, policies []*override.Policy) *unstructured.Unstructured {
 	t.Helper()
 	obj := template.DeepCopy()
-	if _, err := override.Apply(obj, cluster, policies); err != nil {
+	if _, err := override.Apply(obj, cluster, policies, nil); err != nil {
 		t.Fatal(err)
 	}
 	return obj
