@@ -13,20 +13,25 @@ import (
 // or not yet. An object that is being deleted is Unhealthy, one that cannot be judged, or none at all, is
 // Unknown.
 func (i *Interpreter) Health(obj *unstructured.Unstructured) v1alpha1.Health {
+	judgement, _ := i.Judge(obj) // what is taught keeps its errors, and its ResourceInterpreter shows them
+	return judgement
+}
+
+// Judge is Health, with the error of the ResourceInterpreter that teaches the kind.
+func (i *Interpreter) Judge(obj *unstructured.Unstructured) (v1alpha1.Health, error) {
 	if obj == nil {
-		return v1alpha1.HealthUnknown
+		return v1alpha1.HealthUnknown, nil
 	}
 	if obj.GetDeletionTimestamp() != nil {
-		return v1alpha1.Unhealthy
+		return v1alpha1.Unhealthy, nil
 	}
 	if m := i.meaning(obj, taught.Health); m != nil {
-		judgement, _ := m.Health(obj) // the meaning keeps the error, and its ResourceInterpreter shows it
-		return judgement
+		return m.Health(obj)
 	}
 	if judge, known := i.health[kindOf(obj)]; known {
-		return judge(obj)
+		return judge(obj), nil
 	}
-	return conventionalHealth(obj)
+	return conventionalHealth(obj), nil
 }
 
 func nativeHealth() map[schema.GroupKind]func(*unstructured.Unstructured) v1alpha1.Health {

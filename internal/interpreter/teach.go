@@ -5,6 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/interpreter/bundled"
@@ -46,10 +47,31 @@ func (i *Interpreter) meaning(obj *unstructured.Unstructured, operation taught.O
 	if m := i.taught.Load().Find(gvk, operation); m != nil {
 		return m
 	}
-	if _, native := i.health[gvk.GroupKind()]; native {
+	if i.native(gvk.GroupKind()) {
 		return nil
 	}
 	return bundled.Table().Find(gvk, operation)
+}
+
+// Origin says, for people, where the meaning of an operation comes from for an object's kind.
+func (i *Interpreter) Origin(obj *unstructured.Unstructured, operation taught.Operation) string {
+	m := i.meaning(obj, operation)
+	switch {
+	case m != nil && i.taught.Load().Find(obj.GroupVersionKind(), operation) == m:
+		return "ResourceInterpreter " + m.Name
+	case m != nil:
+		return "bundled ResourceInterpreter " + m.Name
+	case i.native(kindOf(obj)):
+		return "native"
+	default:
+		return "convention"
+	}
+}
+
+// native tells whether Flotilla itself knows a kind.
+func (i *Interpreter) native(kind schema.GroupKind) bool {
+	_, known := i.health[kind]
+	return known
 }
 
 // taughtDependencies are the objects that an object of a taught kind needs, and the specs of its pods, whose
