@@ -158,3 +158,21 @@ func TestAPolicyWithPreemptionTakesATemplate(t *testing.T) {
 	expect.Seen(t, fleet.Member("member2"), settings.DeepCopy(), expect.Present)
 	expect.Gone(t, fleet.Member("member1"), settings.DeepCopy())
 }
+
+func TestTheSampleOfApplyRulesDoesWhatItSays(t *testing.T) {
+	fleet := bed.Fleet(t)
+	ns := expect.Namespace(t, fleet)
+	kubectl(t, "--namespace="+ns, "apply", "-f", samples+"/apply-rules")
+	web, first := builder.Deployment(ns, "web", builder.Replicas(2)), builder.ConfigMap(ns, "first-settings", "color", "red")
+	expect.Create(t, fleet.Host, web.DeepCopy(), first.DeepCopy())
+	member := fleet.Member("member1")
+	expect.Seen(t, member, web.DeepCopy(), replicas(2))
+	expect.Seen(t, member, first.DeepCopy(), value("color", "red"))
+	expect.Seen(t, fleet.Host, expect.Binding(first), expect.Condition(v1alpha1.ConditionApplied, metav1.ConditionFalse, v1alpha1.ReasonDispatchSuspended, "member3"))
+	expect.Change(t, member, web.DeepCopy(), func(d *appsv1.Deployment) { d.Spec.Replicas = ptr.To[int32](5) })
+	expect.Change(t, member, first.DeepCopy(), setColor("green"))
+	expect.Change(t, fleet.Host, web.DeepCopy(), func(d *appsv1.Deployment) { d.Spec.Template.Spec.Containers[0].Image = "web:2" })
+	expect.Seen(t, member, web.DeepCopy(), image("web:2"))
+	expect.Seen(t, member, web.DeepCopy(), replicas(5))
+	expect.Seen(t, member, first.DeepCopy(), value("color", "green"))
+}
