@@ -44,6 +44,18 @@ func TestBadInputIsRefusedWithAMessageThatNamesTheField(t *testing.T) {
 			fullPolicy, "    namespace: default", "    namespace: elsewhere",
 			`spec.resourceSelectors: namespace "elsewhere" is not the policy's own namespace "default": leave it out, or use a ClusterPropagationPolicy`,
 		},
+		"an ignored field that identifies the object": {
+			fullPolicy, "path: /spec/replicas", "path: /metadata/name", "applyRules.ignoreFields[0]: Invalid value: path must not be apiVersion, kind, metadata",
+		},
+		"an ignored field that is one of Flotilla's marks": {
+			fullPolicy, "path: /spec/replicas", "path: /metadata/annotations/flotilla.dev~1hash", "path must not be one of Flotilla's own marks",
+		},
+		"an ignored field that is no pointer": {
+			fullPolicy, "path: /spec/replicas", "path: spec.replicas", "ignoreFields[0].path in body should match",
+		},
+		"an unknown way to take over": {
+			fullPolicy, "takeOver: IfSame", "takeOver: Sometimes", `takeOver: Unsupported value: "Sometimes": supported values: "Never", "IfSame", "Always"`,
+		},
 		"both forms of affinity": {
 			overflowPolicy, "    clusterAffinities:", "    clusterAffinity: {}\n    clusterAffinities:",
 			"spec.placement: Invalid value: clusterAffinity and clusterAffinities exclude each other: remove one of them",

@@ -7,6 +7,7 @@ apiVersion: flotilla.dev/v1alpha1
 kind: PropagationPolicy
 metadata: {name: full, namespace: default}
 spec:
+  applyRules: {mode: Always, takeOver: IfSame, driftPolicy: Report, ignoreFields: [{path: /spec/replicas, when: AfterCreation}]}
   resourceSelectors:
   - {apiVersion: apps/v1, kind: Deployment, name: web}
   - apiVersion: v1
