@@ -134,6 +134,14 @@ func each[T any](c *compiler, name string, overriders []T, compile func(*T) (act
 	}
 }
 
+// checkOperator refuses operators that there are not. The schema does too, but not every policy comes from an API server.
+func checkOperator(operator v1alpha1.OverrideOperator, known ...v1alpha1.OverrideOperator) error {
+	if !slices.Contains(known, operator) {
+		return fmt.Errorf("operator %q: use one of %v", operator, known)
+	}
+	return nil
+}
+
 func broken(field string, err error) step {
 	return step{field, func(*unstructured.Unstructured, *v1alpha1.Cluster) error { return err }}
 }

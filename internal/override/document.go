@@ -4,31 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/yaml"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/pointer"
 )
-
-// format is how a document is written.
-type format struct {
-	name   string
-	toJSON func([]byte) ([]byte, error)
-	ofJSON func(document, before []byte) ([]byte, error)
-}
-
-var (
-	jsonFormat = format{"json", checkJSON, layOut}
-	yamlFormat = format{"yaml", yaml.YAMLToJSON, func(document, _ []byte) ([]byte, error) { return yaml.JSONToYAML(document) }}
-)
-
-func checkJSON(document []byte) ([]byte, error) {
-	var any json.RawMessage
-	return document, json.Unmarshal(document, &any)
-}
 
 // layOut writes a document on several lines when it was before.
 func layOut(document, before []byte) ([]byte, error) {
@@ -37,25 +18,55 @@ func layOut(document, before []byte) ([]byte, error) {
 	}
 	var indented bytes.Buffer
 	err := json.Indent(&indented, document, "", "  ")
+	if bytes.HasSuffix(before, []byte("\n")) {
+		indented.WriteByte('\n')
+	}
 	return indented.Bytes(), err
+}
+
+// onJSON applies the operations to the text of a document. What is not touched stays as it is, in its order.
+func (o operations) onJSON() (func(text string, cluster *v1alpha1.Cluster) (string, error), error) {
+	resolve, err := o.compile()
+	if err != nil {
+		return nil, err
+	}
+	return func(text string, cluster *v1alpha1.Cluster) (string, error) {
+		patch, err := resolve(cluster)
+		if err != nil {
+			return "", err
+		}
+		var parsed json.RawMessage
+		if err := json.Unmarshal([]byte(text), &parsed); err != nil {
+			return "", fmt.Errorf("the text is no JSON: %w", err)
+		}
+		changed, err := patch.Apply([]byte(text))
+		if err != nil {
+			return "", fmt.Errorf("json: %w", err)
+		}
+		changed, err = layOut(changed, []byte(text))
+		return string(changed), err
+	}, nil
 }
 
 // compileDocument compiles operations on a document that is the text of a field.
 func compileDocument(o *v1alpha1.FieldOverrider) (action, error) {
-	written, in := o.JSON, jsonFormat
+	written, name := o.JSON, "json"
 	if len(o.YAML) > 0 {
-		written, in = o.YAML, yamlFormat
+		written, name = o.YAML, "yaml"
 	}
 	compiled := make(operations, len(written))
 	for i := range written {
 		var err error
 		if compiled[i], err = compileOperation(string(written[i].Operator), written[i].SubPath, written[i].Value); err != nil {
-			return nil, fmt.Errorf("%s[%d].%w", in.name, i, err)
+			return nil, fmt.Errorf("%s[%d].%w", name, i, err)
 		}
 	}
-	resolve, err := compiled.compile()
+	change, err := compiled.onJSON() // it checks the operations, whatever the format
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", in.name, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if name == "yaml" {
+		change = compiled.onYAML
 	}
 	place, path := pointer.Parse(o.FieldPath), o.FieldPath
 	return func(obj *unstructured.Unstructured, cluster *v1alpha1.Cluster) error {
@@ -64,23 +75,11 @@ func compileDocument(o *v1alpha1.FieldOverrider) (action, error) {
 		if !isText {
 			return fmt.Errorf("fieldPath: %s does not lead to a text", path)
 		}
-		patch, err := resolve(cluster)
+		changed, err := change(document, cluster)
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", path, err)
 		}
-		content, err := in.toJSON([]byte(document))
-		if err != nil {
-			return fmt.Errorf("the text at %s is no %s: %w", path, strings.ToUpper(in.name), err)
-		}
-		content, err = patch.Apply(content)
-		if err != nil {
-			return fmt.Errorf("%s: %w", in.name, err)
-		}
-		content, err = in.ofJSON(content, []byte(document))
-		if err != nil {
-			return fmt.Errorf("writing the document at %s: %w", path, err)
-		}
-		place.Set(obj.Object, string(content))
+		place.Set(obj.Object, changed)
 		return nil
 	}, nil
 }

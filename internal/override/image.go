@@ -54,9 +54,9 @@ func (i image) String() string {
 // change changes one part. A new tag ends an old digest, which would win over it; a tag that is written as a digest is one,
 // as in the peer's API.
 func (i *image) change(component v1alpha1.ImageComponent, operator v1alpha1.OverrideOperator, written string) {
-	if component == v1alpha1.ImageTag && operator != v1alpha1.OverrideAdd {
+	if component == v1alpha1.ImageTag {
 		i.digest = ""
-		if strings.Contains(written, ":") {
+		if operator == v1alpha1.OverrideReplace && strings.Contains(written, ":") {
 			i.tag, component = "", v1alpha1.ImageDigest
 		}
 	}
@@ -80,6 +80,14 @@ func compileImage(o *v1alpha1.ImageOverrider) (action, error) {
 		return nil, err
 	}
 	component, operator := o.Component, o.Operator
+	switch component {
+	case v1alpha1.ImageRegistry, v1alpha1.ImageRepository, v1alpha1.ImageTag, v1alpha1.ImageDigest:
+	default:
+		return nil, fmt.Errorf("component %q: use Registry, Repository, Tag or Digest", component)
+	}
+	if err := checkOperator(operator, v1alpha1.OverrideAdd, v1alpha1.OverrideReplace, v1alpha1.OverrideRemove); err != nil {
+		return nil, err
+	}
 	override := func(name string, cluster *v1alpha1.Cluster) (string, error) {
 		parsed, err := parseImage(name)
 		if err != nil {

@@ -122,7 +122,7 @@ labelsOverrider:
 		"annotations are created": {webYAML, `annotationsOverrider: [{operator: add, value: {host: "web.${cluster.annotations[example.com/domain]}", zone: "${cluster.zone}"}}]`, `metadata: {annotations: {host: web.eu.example.com, zone: eu-a}}`},
 		"a document in YAML": {configYAML, `fieldOverrider: [{fieldPath: /data/app.yaml, yaml: [
   {subPath: /db/host, operator: replace, value: "db.${cluster.name}"}, {subPath: /list/0, operator: remove}, {subPath: /new, operator: add, value: {x: true}}]}]`,
-			`data: {app.yaml: "db:\n  host: db.eu1\n  port: 1\nlist:\n- 2\nnew:\n  x: true\n"}`},
+			`data: {app.yaml: "db: {host: db.eu1, port: 1}\nlist: [2]\nnew:\n  x: true\n"}`},
 		"a document in JSON": {configYAML, `fieldOverrider: [{fieldPath: /data/app.json, json: [{subPath: /db/port, operator: add, value: 5432}]}]`, `data: {app.json: '{"db":{"host":"a","port":5432}}'}`},
 		"a strategic merge patch": {webYAML, `
 patches:
@@ -206,9 +206,9 @@ func TestWhatIsWrongNamesTheFieldAndTheFault(t *testing.T) {
 			"plaintext[0]: replace operation does not apply: doc is missing path: /spec/no/such"},
 		"a container that does not exist": {webYAML, `argsOverrider: [{containerName: nope, operator: add, value: [x]}]`,
 			`argsOverrider[0]: containerName: the template has no container "nope"`},
-		"a document that is none":        {configYAML, `fieldOverrider: [{fieldPath: /data/text, yaml: [{subPath: /a, operator: remove}]}]`, "fieldOverrider[0]: the text at /data/text is no YAML"},
+		"a document that is none":        {configYAML, `fieldOverrider: [{fieldPath: /data/text, yaml: [{subPath: /a, operator: remove}]}]`, "fieldOverrider[0]: /data/text: the text is no YAML"},
 		"a field that is no document":    {webYAML, `fieldOverrider: [{fieldPath: /spec/replicas, json: [{subPath: /a, operator: remove}]}]`, "fieldOverrider[0]: fieldPath: /spec/replicas does not lead to a text"},
-		"a path that is not in it":       {configYAML, `fieldOverrider: [{fieldPath: /data/app.json, json: [{subPath: /x/y, operator: replace, value: 1}]}]`, "fieldOverrider[0]: json: replace operation does not apply"},
+		"a path that is not in it":       {configYAML, `fieldOverrider: [{fieldPath: /data/app.json, json: [{subPath: /x/y, operator: replace, value: 1}]}]`, "fieldOverrider[0]: /data/app.json: json: replace operation does not apply"},
 		"an image that is none":          {webYAML, `imageOverrider: [{component: Tag, operator: replace, value: "not valid"}]`, `imageOverrider[0]: container init: image "busybox" would become "busybox:not valid"`},
 		"a path to no image":             {webYAML, `imageOverrider: [{predicate: {path: /spec/replicas}, component: Tag, operator: remove}]`, "imageOverrider[0]: predicate.path: /spec/replicas does not lead to an image's name"},
 		"a label that the cluster lacks": {webYAML, `labelsOverrider: [{operator: add, value: {x: "${cluster.labels[no]}"}}]`, "labelsOverrider[0]: value[x]: cluster eu1 has no value for ${cluster.labels[no]}"},

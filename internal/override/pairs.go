@@ -11,6 +11,9 @@ import (
 // compilePairs compiles changes of an object's own labels or annotations.
 func compilePairs(field string) func(*v1alpha1.LabelAnnotationOverrider) (action, error) {
 	return func(o *v1alpha1.LabelAnnotationOverrider) (action, error) {
+		if err := checkOperator(o.Operator, v1alpha1.OverrideAdd, v1alpha1.OverrideReplace, v1alpha1.OverrideRemove); err != nil {
+			return nil, err
+		}
 		values := make(map[string]text, len(o.Value))
 		for key, written := range o.Value {
 			compiled, err := compileText(written)

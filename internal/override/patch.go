@@ -151,7 +151,10 @@ func throughJSON(obj *unstructured.Unstructured, change func([]byte) ([]byte, er
 // compilePatch compiles a patch of a kustomization. Its target is the given one; without it, what a strategic merge patch
 // says of apiVersion, kind and name.
 func compilePatch(o *v1alpha1.OverridePatch) (action, error) {
-	content, err := yaml.YAMLToJSON([]byte(o.Patch))
+	if _, err := readYAML(o.Patch); errors.Is(err, errSeveralDocuments) {
+		return nil, fmt.Errorf("patch: %w: write a patch for each", err)
+	}
+	content, err := yaml.YAMLToJSONStrict([]byte(o.Patch))
 	if err != nil {
 		return nil, fmt.Errorf("patch: %w", err)
 	}

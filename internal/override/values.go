@@ -152,6 +152,9 @@ func settled(v value) (value, error) {
 func compileMap(written map[string]any) (value, error) {
 	compiled, fixed := make(map[string]value, len(written)), true
 	for key, w := range written {
+		if strings.Contains(key, opening) {
+			return value{}, fmt.Errorf("%q: a key cannot ask about the cluster, only a value can", key)
+		}
 		v, err := compileValue(w)
 		if err != nil {
 			return value{}, err

@@ -45,6 +45,9 @@ func containers(spec map[string]any, lists ...string) []map[string]any {
 // compileWords compiles changes of the command or the args of a container.
 func compileWords(list string) func(*v1alpha1.CommandArgsOverrider) (action, error) {
 	return func(o *v1alpha1.CommandArgsOverrider) (action, error) {
+		if err := checkOperator(o.Operator, v1alpha1.OverrideAdd, v1alpha1.OverrideRemove); err != nil {
+			return nil, err
+		}
 		words := make([]text, len(o.Value))
 		for i, word := range o.Value {
 			var err error
