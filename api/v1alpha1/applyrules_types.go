@@ -1,5 +1,9 @@
 package v1alpha1
 
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
 // ApplyMode says for how long manifests are applied.
 // +kubebuilder:validation:Enum=Always;CreateOnly
 type ApplyMode string
@@ -94,4 +98,24 @@ type IgnoredField struct {
 	// +optional
 	// +kubebuilder:default=Always
 	When IgnoreMoment `json:"when,omitempty"`
+}
+
+// DriftedField is a field whose value in the member is not the one that the manifest gives it.
+type DriftedField struct {
+	// path of the field, as a JSON pointer (RFC 6901).
+	// +kubebuilder:validation:MaxLength=512
+	Path string `json:"path"`
+
+	// wanted is the manifest's value as JSON, shortened to 256 bytes.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Wanted string `json:"wanted,omitempty"`
+
+	// found is the member's value as JSON, shortened to 256 bytes; absent when it has none.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Found string `json:"found,omitempty"`
+
+	// since is when the difference was first seen.
+	Since metav1.Time `json:"since"`
 }

@@ -419,26 +419,6 @@ type AggregatedStatusItem struct {
 	Status *runtime.RawExtension `json:"status,omitempty"`
 }
 
-// DriftedField is a field whose value in the member is not the one that the manifest gives it.
-type DriftedField struct {
-	// path of the field, as a JSON pointer (RFC 6901).
-	// +kubebuilder:validation:MaxLength=512
-	Path string `json:"path"`
-
-	// wanted is the manifest's value as JSON, shortened to 256 bytes.
-	// +optional
-	// +kubebuilder:validation:MaxLength=256
-	Wanted string `json:"wanted,omitempty"`
-
-	// found is the member's value as JSON, shortened to 256 bytes; absent when it has none.
-	// +optional
-	// +kubebuilder:validation:MaxLength=256
-	Found string `json:"found,omitempty"`
-
-	// since is when the difference was first seen.
-	Since metav1.Time `json:"since"`
-}
-
 // ResourceBinding is the decision about one namespaced template, and what became of it.
 //
 // +kubebuilder:object:root=true

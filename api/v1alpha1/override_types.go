@@ -135,7 +135,7 @@ type PlaintextOverrider struct {
 
 // ImageOverrider changes one part of images' names.
 //
-// +kubebuilder:validation:XValidation:rule="self.operator == 'remove' ? !has(self.value) : has(self.value) && self.value != ''",message="value is required for add and replace, and must be left out for remove"
+// +kubebuilder:validation:XValidation:rule="self.operator == 'remove' ? !has(self.value) : has(self.value) && size(self.value) > 0",message="value is required for add and replace, and must be left out for remove"
 // +kubebuilder:validation:XValidation:rule="self.operator != 'remove' || self.component != 'Repository'",message="component Repository cannot be removed: an image has no name without it"
 type ImageOverrider struct {
 	// predicate says which image. Without it, those of all containers, init containers and ephemeral containers of a
@@ -210,7 +210,7 @@ type FieldOverrider struct {
 	// +kubebuilder:validation:MaxItems=32
 	JSON []DocumentOperation `json:"json,omitempty"`
 
-	// yaml are operations on a document in YAML. Comments in it do not survive.
+	// yaml are operations on a document in YAML. A text with several documents is refused.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
