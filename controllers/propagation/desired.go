@@ -42,6 +42,8 @@ func desiredSpec(f facts) *v1alpha1.BindingSpec {
 		return f.complete(f.governed(policy.PropagationSpec(), ref))
 	case current == nil || current.Resource.APIVersion != f.request.GVK.GroupVersion().String():
 		return nil
+	case current.Attached():
+		return f.complete(attached(current))
 	default:
 		return f.complete(orphaned(current))
 	}

@@ -128,7 +128,7 @@ func (r *Reconciler) onBinding() templateHandler {
 func ownPartChanged(before, after v1alpha1.Binding) bool {
 	if before.GetGeneration() != after.GetGeneration() { // not so for the many changes of the status
 		old, now := ownPart(before.BindingSpec()), ownPart(after.BindingSpec())
-		if !equality.Semantic.DeepEqual(&old, &now) {
+		if !equality.Semantic.DeepEqual(&old, &now) || attachedChanged(before.BindingSpec(), after.BindingSpec()) {
 			return true
 		}
 	}

@@ -20,10 +20,11 @@ import (
 // unwatchDelay gathers the bindings that go in one burst into one look at whether their kinds are still needed.
 const unwatchDelay = time.Second
 
-// kindKeeper watches exactly the kinds that some policy or binding names.
+// kindKeeper watches exactly the kinds that some policy or binding names, or that are needed otherwise.
 type kindKeeper struct {
 	client    client.Reader
 	templates Templates
+	needed    func(schema.GroupVersionKind) bool // nil: none is
 }
 
 // allKinds is the only request of the kindKeeper.
@@ -41,7 +42,7 @@ func (k *kindKeeper) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 		k.templates.Watch(gvk)
 	}
 	for _, gvk := range k.templates.Kinds() {
-		if selected.Has(gvk) {
+		if selected.Has(gvk) || (k.needed != nil && k.needed(gvk)) {
 			continue
 		}
 		bindings, err := hostindex.Bindings(ctx, k.client, hostindex.ByKind, hostindex.KindValue(gvk))

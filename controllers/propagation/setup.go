@@ -6,6 +6,7 @@ import (
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -36,6 +37,9 @@ type Options struct {
 	Templates Templates
 	// Interpreter tells what templates ask for.
 	Interpreter Interpreter
+	// Needed says of a kind that no policy and no binding names whether its objects are looked for all the same; none
+	// is when it is nil.
+	Needed func(schema.GroupVersionKind) bool
 	// Clock; the real one when nil.
 	Clock clock.PassiveClock
 	// Concurrency is how many templates are worked on at the same time; 16 when zero.
@@ -104,7 +108,7 @@ func newReconciler(c client.Client, live client.Reader, o Options) *Reconciler {
 
 // setupKinds runs on standby managers too, so that the one that takes over has all templates at hand.
 func setupKinds(mgr ctrl.Manager, o Options) error {
-	k := &kindKeeper{client: mgr.GetClient(), templates: o.Templates}
+	k := &kindKeeper{client: mgr.GetClient(), templates: o.Templates, needed: o.Needed}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(kindsName).
 		Watches(&v1alpha1.PropagationPolicy{}, k.onPolicy()).

@@ -10,6 +10,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/controllers/aggregation"
 	"github.com/flotilla-dev/flotilla/controllers/cluster"
+	"github.com/flotilla-dev/flotilla/controllers/dependencies"
 	"github.com/flotilla-dev/flotilla/controllers/execution"
 	"github.com/flotilla-dev/flotilla/controllers/overrides"
 	"github.com/flotilla-dev/flotilla/controllers/propagation"
@@ -31,6 +32,7 @@ type parts struct {
 	board       *report.Board
 	templates   *objectcache.Cache
 	pool        *membercluster.Pool
+	needs       *dependencies.Interests
 }
 
 // assemble adds everything to the manager: first what the stages share, then the stages in the order in
@@ -52,7 +54,10 @@ func assemble(ctx context.Context, mgr ctrl.Manager, hostUID string, c configfil
 		{"interpretation", func() error { return setupInterpretation(ctx, mgr, p) }},
 		{"cluster", func() error { return cluster.Setup(mgr, clusterOptions(p, c)) }},
 		{"propagation", func() error {
-			return propagation.Setup(mgr, propagation.Options{Templates: p.templates, Interpreter: p.interpreter})
+			return propagation.Setup(mgr, propagation.Options{Templates: p.templates, Interpreter: p.interpreter, Needed: p.needs.Needed})
+		}},
+		{"dependencies", func() error {
+			return dependencies.Setup(mgr, dependencies.Options{Templates: p.templates, Interpreter: p.interpreter, Interests: p.needs})
 		}},
 		{"scheduling", func() error {
 			return scheduling.Setup(mgr, scheduling.Options{Members: p.pool, Capacity: c.Scheduling.Capacity})
@@ -83,6 +88,7 @@ func newParts(mgr ctrl.Manager, hostUID string) (parts, error) {
 	return parts{
 		hostUID:     hostUID,
 		interpreter: i,
+		needs:       dependencies.NewInterests(),
 		board:       report.NewBoard(),
 		templates: objectcache.New(objectcache.Options{
 			Client: client, Mapper: mgr.GetRESTMapper(), Transform: cache.TransformStripManagedFields(),

@@ -207,6 +207,16 @@ func (c *Cache) List(gvk schema.GroupVersionKind) ([]any, error) {
 	return indexer.List(), nil
 }
 
+// ListIn is every object of a kind in a namespace; they are the cache's own. The error is ErrNotSynced when the cache
+// cannot tell.
+func (c *Cache) ListIn(gvk schema.GroupVersionKind, namespace string) ([]any, error) {
+	indexer, err := c.synced(gvk)
+	if err != nil {
+		return nil, err
+	}
+	return indexer.ByIndex(toolscache.NamespaceIndex, namespace)
+}
+
 // ByIndex is every object, of all kinds watched, that an index of Options finds. Kinds that have not synced
 // contribute what they hold so far: a missing object is no evidence.
 func (c *Cache) ByIndex(index, value string) ([]any, error) {

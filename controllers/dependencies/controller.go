@@ -1,0 +1,202 @@
+package dependencies
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/hostindex"
+	"github.com/flotilla-dev/flotilla/internal/interpreter"
+	"github.com/flotilla-dev/flotilla/internal/objectcache"
+	"github.com/flotilla-dev/flotilla/internal/ownwrites"
+)
+
+// +kubebuilder:rbac:groups=flotilla.dev,resources=resourcebindings,verbs=get;list;watch;create;patch;delete
+
+const name = "dependencies"
+
+// defaultConcurrency keeps that many requests to the host in flight.
+const defaultConcurrency = 16
+
+// unknownRetry is when to look again for objects of kinds that are not watched yet. The end of their first list leads
+// back too; the timer is for a watch that was stopped at the same moment.
+const unknownRetry = 5 * time.Second
+
+// Templates is the cache of the templates on the host, *unstructured.Unstructured that must not be changed;
+// *objectcache.Cache is one.
+type Templates interface {
+	// Watch makes sure that a kind is watched.
+	Watch(gvk schema.GroupVersionKind)
+	// Get finds an object. The error is objectcache.ErrNotSynced while it cannot be told.
+	Get(gvk schema.GroupVersionKind, key types.NamespacedName) (any, bool, error)
+	// ListIn finds every object of a kind in a namespace. The error is objectcache.ErrNotSynced while it cannot be told.
+	ListIn(gvk schema.GroupVersionKind, namespace string) ([]any, error)
+	// OnEvent calls f for every event of every kind that is watched.
+	OnEvent(f func(objectcache.Event))
+	// OnStateChange calls f when the watch of a kind synced, failed or recovered.
+	OnStateChange(f func(schema.GroupVersionKind))
+}
+
+// Interpreter tells what objects need and what follows them; interpreter.Interpreter is one.
+type Interpreter interface {
+	Dependencies(obj *unstructured.Unstructured) ([]interpreter.Dependency, error)
+	Followers(workload *unstructured.Unstructured) []schema.GroupVersionKind
+	Follows(follower, workload *unstructured.Unstructured) bool
+}
+
+// Options are what the controller needs.
+type Options struct {
+	// Templates is the cache of the templates on the host. It must not have been started yet. Required.
+	Templates Templates
+	// Interpreter tells what objects need. Required.
+	Interpreter Interpreter
+	// Interests takes what is looked for, so that others can tell which kinds are needed. Required.
+	Interests *Interests
+	// Clock; the real one when nil.
+	Clock clock.PassiveClock
+	// Concurrency is how many owners are worked on at the same time; 16 when zero.
+	Concurrency int
+}
+
+// Reconciler keeps what owners need in the clusters where they are.
+type Reconciler struct {
+	client      client.Client
+	templates   Templates
+	interpreter Interpreter
+	interests   *Interests
+	writes      *ownwrites.Writes
+	busy        *busy
+}
+
+// Setup adds the controller to a manager. The manager's cache must have the indexes of package hostindex.
+func Setup(mgr ctrl.Manager, o Options) error {
+	if o.Concurrency == 0 {
+		o.Concurrency = defaultConcurrency
+	}
+	r := newReconciler(mgr.GetClient(), o)
+	news := &feed{reconciler: r}
+	o.Templates.OnEvent(news.onEvent)
+	o.Templates.OnStateChange(news.onState)
+	err := ctrl.NewControllerManagedBy(mgr).
+		Named(name).
+		Watches(&v1alpha1.ResourceBinding{}, r.onBinding()).
+		WatchesRawSource(source.Func(news.begin)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: o.Concurrency}).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("setting up %s: %w", name, err)
+	}
+	return nil
+}
+
+func newReconciler(c client.Client, o Options) *Reconciler {
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
+	}
+	return &Reconciler{
+		client: c, templates: o.Templates, interpreter: o.Interpreter, interests: o.Interests,
+		writes: ownwrites.New(o.Clock), busy: newBusy(),
+	}
+}
+
+// Reconcile makes the bindings of what goes along with one owner say so.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	owner := req.NamespacedName
+	binding, err := hostindex.Binding(ctx, r.client, owner)
+	switch {
+	case client.IgnoreNotFound(err) != nil:
+		return ctrl.Result{}, fmt.Errorf("reading binding %s: %w", owner, err)
+	case err != nil:
+		r.writes.Forget(owner)
+		return r.abandon(ctx, owner)
+	case !isOwner(binding):
+		return r.abandon(ctx, owner)
+	case binding.GetDeletionTimestamp() != nil:
+		return ctrl.Result{}, nil // what goes along leaves last: when the owner is gone
+	}
+	resource := binding.BindingSpec().Resource
+	obj, exists, err := r.templates.Get(resource.GroupVersionKind(), resource.Key())
+	if errors.Is(err, objectcache.ErrNotSynced) {
+		r.templates.Watch(resource.GroupVersionKind())
+		return ctrl.Result{RequeueAfter: unknownRetry}, nil
+	}
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("finding template %s: %w", resource.Key(), err)
+	}
+	template, ok := obj.(*unstructured.Unstructured)
+	if !exists || !ok {
+		return ctrl.Result{}, nil // the owner's end leads back here
+	}
+	return r.bringAlong(ctx, owner, binding, template)
+}
+
+// bringAlong asks for everything that goes along with an owner, and for nothing else any more. When the interpreter cannot
+// say what that is, it stays what it was.
+func (r *Reconciler) bringAlong(ctx context.Context, owner types.NamespacedName, binding v1alpha1.Binding, template *unstructured.Unstructured) (ctrl.Result, error) {
+	attached, err := hostindex.Bindings(ctx, r.client, hostindex.ByOwner, hostindex.OwnerValue(owner.Namespace, owner.Name))
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("finding what is required by %s: %w", owner, err)
+	}
+	along, misread := r.gather(owner, template)
+	if misread != nil {
+		along = found{unknown: sets.New[schema.GroupVersionKind]()}
+		for _, other := range attached {
+			along.unknown.Insert(other.BindingSpec().Resource.GroupVersionKind())
+		}
+	}
+	result, err := r.fulfilAll(ctx, requests(owner, binding, along, attached))
+	switch {
+	case err != nil:
+		return ctrl.Result{}, err
+	case misread != nil && result.RequeueAfter == 0:
+		return ctrl.Result{}, reconcile.TerminalError(misread) // only a change of the template or of what is taught can help
+	case len(along.unknown) > 0 && result.RequeueAfter == 0:
+		return ctrl.Result{RequeueAfter: unknownRetry}, nil
+	default:
+		return result, nil
+	}
+}
+
+// abandon takes out every entry of a binding that is gone, or whose template takes nothing along any more.
+func (r *Reconciler) abandon(ctx context.Context, owner types.NamespacedName) (ctrl.Result, error) {
+	r.interests.forget(owner)
+	attached, err := hostindex.Bindings(ctx, r.client, hostindex.ByOwner, hostindex.OwnerValue(owner.Namespace, owner.Name))
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("finding what was required by %s: %w", owner, err)
+	}
+	return r.fulfilAll(ctx, requests(owner, nil, found{}, attached))
+}
+
+func (r *Reconciler) fulfilAll(ctx context.Context, list []request) (ctrl.Result, error) {
+	var result ctrl.Result
+	var errs []error
+	for _, q := range list {
+		done, err := r.fulfil(ctx, q)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		if !done {
+			result.RequeueAfter = ownwrites.Retry
+		}
+	}
+	return result, errors.Join(errs...)
+}
+
+func terminating(err error) bool {
+	return apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause)
+}
