@@ -112,7 +112,7 @@ func read(t *testing.T, manifest string) *unstructured.Unstructured {
 // applyTwice applies what is rendered, and once more, which must not lead to a new generation.
 func applyTwice(t *testing.T, member *local.Cluster, template *unstructured.Unstructured) {
 	t.Helper()
-	rendered, err := render.Manifest(template, render.Marks{HostUID: "host", Binding: types.NamespacedName{Namespace: "a", Name: "b"}})
+	rendered, err := render.Manifest(template, render.Marks{HostUID: "host", Binding: types.NamespacedName{Namespace: "a", Name: "b"}}, render.Ignored{})
 	if err != nil {
 		t.Fatalf("rendering: %v", err)
 	}
