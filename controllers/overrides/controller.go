@@ -64,7 +64,8 @@ type keeper struct {
 	Options
 	client client.Client
 	events events.EventRecorder
-	queue  atomic.Pointer[workqueue.TypedRateLimitingInterface[ctrl.Request]]
+	// turned hands the policies of a namespace to the queue; nil until the controller starts.
+	turned atomic.Pointer[func(namespace string)]
 }
 
 // Setup adds the package's controller to a manager.
@@ -81,8 +82,9 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		Watches(&v1alpha1.ClusterOverridePolicy{}, &handler.EnqueueRequestForObject{}, specChanges).
 		Watches(&v1alpha1.ResourceBinding{}, k.onBinding()).
 		Watches(&v1alpha1.ClusterResourceBinding{}, k.onBinding()).
-		WatchesRawSource(source.Func(func(_ context.Context, q workqueue.TypedRateLimitingInterface[ctrl.Request]) error {
-			k.queue.Store(&q)
+		WatchesRawSource(source.Func(func(ctx context.Context, q workqueue.TypedRateLimitingInterface[ctrl.Request]) error {
+			turned := func(namespace string) { k.recount(ctx, namespace, q) }
+			k.turned.Store(&turned)
 			return nil
 		})).
 		Complete(k)
@@ -183,8 +185,8 @@ func (k *keeper) onBinding() handler.Funcs {
 
 // onReport looks again when an override fails somewhere, or ceases to.
 func (k *keeper) onReport(binding types.NamespacedName) {
-	if q := k.queue.Load(); q != nil && k.Board.OverrideTurned(binding) {
-		k.recount(context.Background(), binding.Namespace, *q)
+	if turned := k.turned.Load(); turned != nil && k.Board.OverrideTurned(binding) {
+		(*turned)(binding.Namespace)
 	}
 }
 

@@ -28,42 +28,52 @@ const (
 // PropagationPolicy comes before a ClusterPropagationPolicy, then the higher priority, then the closer
 // selector (name, labels, kind), then the name that sorts first.
 func Choose(t Template, policies []v1alpha1.Policy, current *v1alpha1.PolicyReference) (*v1alpha1.PolicyReference, v1alpha1.Policy) {
-	var best, second, holder, taker candidate
+	c := contend(t, policies, current)
+	switch {
+	case c.best.policy == nil:
+		return nil, nil
+	case c.holder.policy != nil && c.taker.policy != nil && takes(c.taker, c.holder):
+		ref := Reference(c.taker.policy)
+		ref.Reason = fmt.Sprintf("selected %s; its preemption took the template from %s (%s)", c.taker.match, c.holder.policy.GetName(), lost(c.taker, c.holder))
+		return ref, c.taker.policy
+	case c.holder.policy != nil:
+		return current.DeepCopy(), c.holder.policy
+	}
+	ref := Reference(c.best.policy)
+	ref.Reason = reason(c.best, c.second)
+	return ref, c.best.policy
+}
+
+// contenders are the policies that select a template and matter for the choice; each may be missing.
+type contenders struct {
+	best, second candidate
+	// holder governs the template so far.
+	holder candidate
+	// taker is the best of those with preemption.
+	taker candidate
+}
+
+func contend(t Template, policies []v1alpha1.Policy, current *v1alpha1.PolicyReference) contenders {
+	var found contenders
 	for _, policy := range policies {
-		if policy.GetDeletionTimestamp() != nil {
+		c := candidate{policy: policy, match: Match(t, policy)}
+		if policy.GetDeletionTimestamp() != nil || c.match == NoMatch {
 			continue
 		}
-		match := Match(t, policy)
-		if match == NoMatch {
-			continue
-		}
-		c := candidate{policy: policy, match: match}
 		if current != nil && RefersTo(current, policy) {
-			holder = c
+			found.holder = c
 		}
-		if policy.PropagationSpec().Preemption == v1alpha1.PreemptAlways && (taker.policy == nil || compare(c, taker) < 0) {
-			taker = c
+		if policy.PropagationSpec().Preemption == v1alpha1.PreemptAlways && c.beats(found.taker) {
+			found.taker = c
 		}
 		switch {
-		case best.policy == nil || compare(c, best) < 0:
-			best, second = c, best
-		case second.policy == nil || compare(c, second) < 0:
-			second = c
+		case c.beats(found.best):
+			found.best, found.second = c, found.best
+		case c.beats(found.second):
+			found.second = c
 		}
 	}
-	switch {
-	case best.policy == nil:
-		return nil, nil
-	case holder.policy != nil && taker.policy != nil && takes(taker, holder):
-		ref := Reference(taker.policy)
-		ref.Reason = fmt.Sprintf("selected %s; its preemption took the template from %s (%s)", taker.match, holder.policy.GetName(), lost(taker, holder))
-		return ref, taker.policy
-	case holder.policy != nil:
-		return current.DeepCopy(), holder.policy
-	}
-	ref := Reference(best.policy)
-	ref.Reason = reason(best, second)
-	return ref, best.policy
+	return found
 }
 
 // takes says whether a policy with preemption takes a template from the one that holds it.
@@ -105,6 +115,9 @@ type candidate struct {
 }
 
 func (c candidate) priority() int32 { return ptr.Deref(c.policy.PropagationSpec().Priority, 0) }
+
+// beats says whether c governs rather than another one, which may be missing.
+func (c candidate) beats(other candidate) bool { return other.policy == nil || compare(c, other) < 0 }
 
 // compare is negative when a governs rather than b.
 func compare(a, b candidate) int {

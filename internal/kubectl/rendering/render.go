@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
@@ -128,11 +129,8 @@ type change struct{ rule, path, before, after string }
 
 // show makes the manifest and prints it, or what was changed on the way to it.
 func (r *rendering) show(streams genericiooptions.IOStreams, output string, diff bool) error {
-	for _, invalid := range r.invalid {
-		fmt.Fprintf(streams.ErrOut, "Warning: %v\n", invalid)
-	}
-	if !r.target {
-		fmt.Fprintf(streams.ErrOut, "%s is no target of this template: this is what it would get, with all replicas.\n", r.order.Cluster.Name)
+	if _, err := io.WriteString(streams.ErrOut, r.warnings()); err != nil {
+		return err
 	}
 	var changes []change
 	r.order.Observe = func(rule override.Applied, before, after *unstructured.Unstructured) {
@@ -154,6 +152,18 @@ func (r *rendering) show(streams genericiooptions.IOStreams, output string, diff
 	}
 	_, err = fmt.Fprintln(streams.Out, string(text))
 	return err
+}
+
+// warnings are what is worth knowing beside the manifest.
+func (r *rendering) warnings() string {
+	var text strings.Builder
+	for _, invalid := range r.invalid {
+		fmt.Fprintf(&text, "Warning: %v\n", invalid)
+	}
+	if !r.target {
+		fmt.Fprintf(&text, "%s is no target of this template: this is what it would get, with all replicas.\n", r.order.Cluster.Name)
+	}
+	return text.String()
 }
 
 // endless is no bound: everything that a rule changed is shown.
@@ -190,10 +200,14 @@ func printChanges(out io.Writer, changes []change) error {
 		_, err := fmt.Fprintln(out, "No override changes anything.")
 		return err
 	}
-	table := printers.GetNewTabWriter(out)
-	fmt.Fprintln(table, "RULE\tFIELD\tBEFORE\tAFTER")
+	var text strings.Builder
+	text.WriteString("RULE\tFIELD\tBEFORE\tAFTER\n")
 	for _, c := range changes {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", c.rule, c.path, orDash(c.before), orDash(c.after))
+		fmt.Fprintf(&text, "%s\t%s\t%s\t%s\n", c.rule, c.path, orDash(c.before), orDash(c.after))
+	}
+	table := printers.GetNewTabWriter(out)
+	if _, err := io.WriteString(table, text.String()); err != nil {
+		return err
 	}
 	return table.Flush()
 }
