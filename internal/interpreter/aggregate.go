@@ -57,7 +57,12 @@ func reportsOf(fleet Fleet) taught.Reports {
 }
 
 func nativeAggregations() map[schema.GroupKind]func(*unstructured.Unstructured, Fleet) (map[string]any, bool) {
-	return map[schema.GroupKind]func(*unstructured.Unstructured, Fleet) (map[string]any, bool){
+	aggregations := map[schema.GroupKind]func(*unstructured.Unstructured, Fleet) (map[string]any, bool){
+		autoscaler.GroupKind(): autoscalerStatus,
+		budget.GroupKind():     typed(aggregateBudget),
+		ingress:                typed(aggregateIngress),
+		volumeClaim:            typed(aggregateClaim),
+
 		deployment:  typed(aggregateDeployment),
 		statefulSet: typed(aggregateStatefulSet),
 		daemonSet:   typed(aggregateDaemonSet),
@@ -67,6 +72,10 @@ func nativeAggregations() map[schema.GroupKind]func(*unstructured.Unstructured, 
 		pod:         typed(aggregatePod),
 		service:     typedService,
 	}
+	for _, route := range routes {
+		aggregations[route] = aggregateRoute
+	}
+	return aggregations
 }
 
 // scene is everything that the aggregation of one kind looks at.

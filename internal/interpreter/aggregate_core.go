@@ -120,3 +120,26 @@ func containerStatuses(s podScene) []corev1.ContainerStatus {
 	}
 	return statuses
 }
+
+// aggregateClaim is bound when every member's claim is, and as large as the smallest of them.
+func aggregateClaim(s scene[corev1.PersistentVolumeClaimStatus]) corev1.PersistentVolumeClaimStatus {
+	status := corev1.PersistentVolumeClaimStatus{Phase: corev1.ClaimPending}
+	bound := len(s.members) > 0
+	for _, member := range s.members {
+		if member.Phase == corev1.ClaimLost {
+			status.Phase = corev1.ClaimLost
+		}
+		bound = bound && member.Phase == corev1.ClaimBound
+		if len(status.AccessModes) == 0 {
+			status.AccessModes = member.AccessModes
+		}
+		size, known := member.Capacity[corev1.ResourceStorage]
+		if least, found := status.Capacity[corev1.ResourceStorage]; known && (!found || size.Cmp(least) < 0) {
+			status.Capacity = corev1.ResourceList{corev1.ResourceStorage: size}
+		}
+	}
+	if bound {
+		status.Phase = corev1.ClaimBound
+	}
+	return status
+}

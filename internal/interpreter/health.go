@@ -35,7 +35,12 @@ func (i *Interpreter) Judge(obj *unstructured.Unstructured) (v1alpha1.Health, er
 }
 
 func nativeHealth() map[schema.GroupKind]func(*unstructured.Unstructured) v1alpha1.Health {
-	return map[schema.GroupKind]func(*unstructured.Unstructured) v1alpha1.Health{
+	judges := map[schema.GroupKind]func(*unstructured.Unstructured) v1alpha1.Health{
+		autoscaler.GroupKind(): autoscalerHealth,
+		budget.GroupKind():     budgetHealth,
+		ingress:                ingressHealth,
+		volumeClaim:            claimHealth,
+
 		deployment:  deploymentHealth,
 		statefulSet: statefulSetHealth,
 		replicaSet:  replicaSetHealth,
@@ -45,6 +50,10 @@ func nativeHealth() map[schema.GroupKind]func(*unstructured.Unstructured) v1alph
 		pod:         podHealth,
 		service:     serviceHealth,
 	}
+	for _, route := range routes {
+		judges[route] = routeHealth
+	}
+	return judges
 }
 
 // conventionalHealth judges by what most controllers agree on: observedGeneration and the conditions
@@ -131,4 +140,39 @@ func serviceHealth(obj *unstructured.Unstructured) v1alpha1.Health {
 		return v1alpha1.Healthy
 	}
 	return verdict(len(objects(obj.Object, "status", "loadBalancer", "ingress")) > 0)
+}
+
+// ingressHealth waits for an address, as serviceHealth does.
+func ingressHealth(obj *unstructured.Unstructured) v1alpha1.Health {
+	return verdict(len(objects(obj.Object, "status", "loadBalancer", "ingress")) > 0)
+}
+
+func claimHealth(obj *unstructured.Unstructured) v1alpha1.Health {
+	return verdict(text(obj.Object, "status", "phase") == "Bound")
+}
+
+func budgetHealth(obj *unstructured.Unstructured) v1alpha1.Health {
+	return verdict(observed(obj) && number(obj.Object, "status", "currentHealthy") >= number(obj.Object, "status", "desiredHealthy"))
+}
+
+// autoscalerHealth takes an autoscaler that is switched off, by a target of no replicas, for healthy.
+func autoscalerHealth(obj *unstructured.Unstructured) v1alpha1.Health {
+	for _, condition := range objects(obj.Object, "status", "conditions") {
+		stuck := text(condition, "type") == "AbleToScale" || text(condition, "type") == "ScalingActive"
+		if stuck && text(condition, "status") == "False" && text(condition, "reason") != "ScalingDisabled" {
+			return v1alpha1.Unhealthy
+		}
+	}
+	return v1alpha1.Healthy
+}
+
+// routeHealth asks each parent that the route names to have accepted it, with all that it refers to.
+func routeHealth(obj *unstructured.Unstructured) v1alpha1.Health {
+	parents := objects(obj.Object, "status", "parents")
+	for _, parent := range parents {
+		if !conditionIs(parent, "Accepted", "True") || conditionIs(parent, "ResolvedRefs", "False") {
+			return v1alpha1.Unhealthy
+		}
+	}
+	return verdict(len(parents) >= len(objects(obj.Object, "spec", "parentRefs")))
 }

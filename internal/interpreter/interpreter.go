@@ -22,7 +22,17 @@ var (
 	cronJob     = schema.GroupKind{Group: "batch", Kind: "CronJob"}
 	pod         = schema.GroupKind{Kind: "Pod"}
 	service     = schema.GroupKind{Kind: "Service"}
+	volumeClaim = schema.GroupKind{Kind: "PersistentVolumeClaim"}
 )
+
+// routes are the kinds of the Gateway API whose status speaks of their parents.
+var routes = []schema.GroupKind{
+	{Group: "gateway.networking.k8s.io", Kind: "HTTPRoute"},
+	{Group: "gateway.networking.k8s.io", Kind: "GRPCRoute"},
+	{Group: "gateway.networking.k8s.io", Kind: "TLSRoute"},
+	{Group: "gateway.networking.k8s.io", Kind: "TCPRoute"},
+	{Group: "gateway.networking.k8s.io", Kind: "UDPRoute"},
+}
 
 // Interpreter says what kinds mean: what users teach goes before what it knows natively, and that before what is bundled
 // with Flotilla, for each operation. It is safe for concurrent use.

@@ -44,7 +44,18 @@ func deepCopy(fields map[string]any) map[string]any {
 }
 
 func nativeReflections() map[schema.GroupKind]func(map[string]any) map[string]any {
-	return map[schema.GroupKind]func(map[string]any) map[string]any{
+	reflections := map[schema.GroupKind]func(map[string]any) map[string]any{
+		// What an autoscaler measures changes all the time, and is each member's own.
+		autoscaler.GroupKind(): reflection{
+			fields: []string{"observedGeneration", "currentReplicas", "desiredReplicas", "lastScaleTime"},
+			normal: map[string]string{"AbleToScale": "True", "ScalingActive": "True", "ScalingLimited": "False"},
+		}.of,
+		budget.GroupKind(): reflection{
+			fields: []string{"observedGeneration", "disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"},
+		}.of,
+		ingress:     reflection{fields: []string{"loadBalancer"}}.of,
+		volumeClaim: reflection{fields: []string{"phase", "accessModes", "capacity"}}.of,
+
 		deployment: reflection{
 			fields: []string{"observedGeneration", "replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas"},
 			normal: map[string]string{"Available": "True", "Progressing": "True", "ReplicaFailure": "False"},
@@ -67,6 +78,10 @@ func nativeReflections() map[schema.GroupKind]func(map[string]any) map[string]an
 		pod:     reflectPod,
 		service: reflection{fields: []string{"loadBalancer"}}.of,
 	}
+	for _, route := range routes {
+		reflections[route] = reflectRoute
+	}
+	return reflections
 }
 
 // reflection says what is kept of a kind's status: some fields, and the conditions that differ from their

@@ -6,10 +6,23 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 )
 
 // maxConditionMessage bounds what is quoted of the members in one condition.
 const maxConditionMessage = 1024
+
+// Conditions adds up the conditions that the reports have in their field "conditions": one for each type, True when it is so in
+// every report, or in any for the types in anyOf. Their times are those of old while they say the same.
+func Conditions(old any, reports Reports, anyOf ...string) []any {
+	f := aggregated{AggregatedField: v1alpha1.AggregatedField{AnyOf: anyOf}, path: []string{"conditions"}, reports: reports, old: old}
+	list, _ := f.conditions().([]any)
+	if list == nil {
+		return []any{}
+	}
+	return list
+}
 
 // conditions has one condition for each type that any cluster reports, ordered by type; nil for none.
 func (f aggregated) conditions() any {

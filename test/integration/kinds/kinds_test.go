@@ -65,7 +65,16 @@ var manifests = map[string]struct {
 	"Secret":           {manifest: `{apiVersion: v1, kind: Secret, stringData: {a: b}}`},
 	"ServiceAccount":   {manifest: `{apiVersion: v1, kind: ServiceAccount}`},
 	"NetworkPolicy":    {manifest: `{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, spec: {podSelector: {}}}`},
-	"Ingress":          {manifest: `{apiVersion: networking.k8s.io/v1, kind: Ingress, spec: {defaultBackend: {service: {name: a, port: {number: 80}}}}}`},
+	"Ingress":          {manifest: `{apiVersion: networking.k8s.io/v1, kind: Ingress, spec: {defaultBackend: {service: {name: a, port: {number: 80}}}}}`, unhealthy: true},
+	"PodDisruptionBudget": {
+		manifest: `{apiVersion: policy/v1, kind: PodDisruptionBudget, spec: {minAvailable: 1, selector: {matchLabels: {app: nothing}}}}`, unhealthy: true,
+	},
+	"autoscaler": {
+		manifest: `{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, spec: {minReplicas: 1, maxReplicas: 3, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: none}}}`, unhealthy: true,
+	},
+	"autoscaler of version 1": {
+		manifest: `{apiVersion: autoscaling/v1, kind: HorizontalPodAutoscaler, spec: {minReplicas: 1, maxReplicas: 3, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: none}}}`, unhealthy: true,
+	},
 }
 
 func TestKinds(t *testing.T) {
