@@ -143,7 +143,7 @@ func (r *Reconciler) forget(key types.NamespacedName) {
 }
 
 // write carries changes out. What went away meanwhile needs no status; what the host's API server refuses as
-// invalid would be refused again.
+// invalid, or as none of our business, would be refused again.
 func (r *Reconciler) write(ctx context.Context, f facts, c changes) error {
 	if c.binding {
 		version, err := objectpatch.ApplyStatusVersion(ctx, r.client, f.binding, objectpatch.AggregationOwner, &c.bindingStatus)
@@ -157,8 +157,8 @@ func (r *Reconciler) write(ctx context.Context, f facts, c changes) error {
 		return nil
 	}
 	_, err := objectpatch.MergeStatus(ctx, r.client, f.template, c.templateStatus)
-	if apierrors.IsInvalid(err) {
-		return reconcile.TerminalError(err)
+	if apierrors.IsInvalid(err) || apierrors.IsForbidden(err) {
+		return reconcile.TerminalError(err) // the next report tries again
 	}
 	return client.IgnoreNotFound(err)
 }
