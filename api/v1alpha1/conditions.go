@@ -95,6 +95,9 @@ const (
 	ReasonNamespaceMismatch = "NamespaceMismatch"
 	// ReasonInvalidSelector: a label selector cannot be parsed.
 	ReasonInvalidSelector = "InvalidSelector"
+	// ReasonOverrideMissing: an override policy in dependentOverrides does not exist; templates that are not propagated yet
+	// wait for it.
+	ReasonOverrideMissing = "OverrideMissing"
 	// ReasonPriorityClassNotFound: the host has no PriorityClass of the name in schedulePriority; the priority
 	// of the policy's templates is 0.
 	ReasonPriorityClassNotFound = "PriorityClassNotFound"

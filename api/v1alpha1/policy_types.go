@@ -84,8 +84,8 @@ type PropagationSpec struct {
 	// +optional
 	PropagateDeps bool `json:"propagateDeps,omitempty"`
 
-	// dependentOverrides names override policies that must exist before templates are propagated. Not yet
-	// honoured.
+	// dependentOverrides names override policies that must exist before templates are propagated: OverridePolicies of
+	// the template's namespace, or ClusterOverridePolicies. What is propagated already stays when one goes.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=64

@@ -127,6 +127,9 @@ func (r *Reconciler) propagate(ctx context.Context, req Request, template *unstr
 	if f.classes, err = classesOf(ctx, r.client, policies); err != nil {
 		return err
 	}
+	if f.overrides, err = overridesFor(ctx, r.client, policies, req.Key.Namespace); err != nil {
+		return err
+	}
 	f.workload = r.interpret(template)
 	want := desiredSpec(f)
 	if want == nil {

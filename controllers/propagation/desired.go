@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/policymatch"
@@ -21,6 +22,8 @@ type facts struct {
 	current  v1alpha1.Binding  // nil: there is none
 	workload workload          // from the interpreter
 	classes  map[string]int32  // the values of the PriorityClasses that policies name
+	// overrides are the names of the override policies that exist, as far as policies depend on any.
+	overrides sets.Set[string]
 }
 
 // desiredSpec is what the template's binding should say, without the fields that others own. It is nil when
@@ -38,6 +41,8 @@ func desiredSpec(f facts) *v1alpha1.BindingSpec {
 	}
 	ref, policy := policymatch.Choose(template, f.policies, claim)
 	switch {
+	case policy != nil && missingOverride(policy.PropagationSpec(), f.overrides) != "":
+		return f.waiting(current)
 	case policy != nil:
 		return f.complete(f.governed(policy.PropagationSpec(), ref))
 	case current == nil || current.Resource.APIVersion != f.request.GVK.GroupVersion().String():
@@ -47,6 +52,15 @@ func desiredSpec(f facts) *v1alpha1.BindingSpec {
 	default:
 		return f.complete(orphaned(current))
 	}
+}
+
+// waiting is what holds until the override policies exist that the policy depends on: what the binding says already, or no
+// binding. A template never reaches a member without the overrides that it must have.
+func (f facts) waiting(current *v1alpha1.BindingSpec) *v1alpha1.BindingSpec {
+	if current == nil {
+		return nil
+	}
+	return f.complete(ownPart(current))
 }
 
 // governedInAnotherVersion says whether the binding was made from the same object in another version of its

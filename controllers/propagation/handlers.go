@@ -48,6 +48,11 @@ func (r *Reconciler) onPolicy() templateHandler {
 	}
 }
 
+// selectedBy is selected for one policy.
+func (r *Reconciler) selectedBy(_ context.Context, policy v1alpha1.Policy) []Request {
+	return r.selected(policy)
+}
+
 // selected finds the templates that any of the policies selects, as far as their kinds are in the cache. Those
 // of the other kinds come when their kind has synced.
 func (r *Reconciler) selected(policies ...v1alpha1.Policy) []Request {

@@ -66,7 +66,12 @@ func (k *policyKeeper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Re
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	want := desiredStatus(policy, surroundings{kinds: k.kinds(ctx, policy), classes: classes, bindings: len(bindings)}, k.clock.Now())
+	overrides, err := overridesOf(ctx, k.client, policy)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	around := surroundings{kinds: k.kinds(ctx, policy), classes: classes, bindings: len(bindings), overrides: overrides}
+	want := desiredStatus(policy, around, k.clock.Now())
 	if equality.Semantic.DeepEqual(before, want) || stillStarting(before, want) {
 		return ctrl.Result{}, nil
 	}

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/conditions"
@@ -27,6 +28,8 @@ type surroundings struct {
 	kinds    map[schema.GroupVersionKind]kindFacts
 	classes  map[string]int32 // the values of the PriorityClasses that it names, as far as they exist
 	bindings int              // how many it governs
+	// overrides are the names of the override policies that exist, as far as the policy depends on any.
+	overrides sets.Set[string]
 }
 
 // verdict is the status of a condition, its reason and its message.
@@ -70,6 +73,10 @@ func judge(policy v1alpha1.Policy, around surroundings) verdict {
 			return verdict{metav1.ConditionFalse, v1alpha1.ReasonPriorityClassNotFound, fmt.Sprintf("spec.schedulePriority.priorityClassName: "+
 				"the host has no PriorityClass %s, so that the priority is 0: create it, or name another one", class)}
 		}
+	}
+	if missing := missingOverride(policy.PropagationSpec(), around.overrides); missing != "" {
+		return verdict{metav1.ConditionFalse, v1alpha1.ReasonOverrideMissing, fmt.Sprintf("spec.dependentOverrides: there is no OverridePolicy or "+
+			"ClusterOverridePolicy %s, so that templates wait for it: create it, or take the name off", missing)}
 	}
 	return verdict{metav1.ConditionTrue, v1alpha1.ReasonWatching, "every selected kind is watched"}
 }

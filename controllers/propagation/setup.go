@@ -91,6 +91,8 @@ func setupTemplates(mgr ctrl.Manager, o Options) error {
 		kind(&v1alpha1.ClusterResourceBinding{}, r.onBinding()),
 		kind(&corev1.Namespace{}, r.onNamespace()),
 		kind(&schedulingv1.PriorityClass{}, onPriorityClass(mgr.GetClient(), policyPriority, r.governedBy)),
+		kind(&v1alpha1.OverridePolicy{}, onOverride(mgr.GetClient(), policyPriority, r.selectedBy)),
+		kind(&v1alpha1.ClusterOverridePolicy{}, onOverride(mgr.GetClient(), policyPriority, r.selectedBy)),
 	} {
 		if err := c.Watch(s); err != nil {
 			return err
@@ -133,6 +135,8 @@ func setupPolicies(mgr ctrl.Manager, o Options) error {
 		Watches(&v1alpha1.ResourceBinding{}, k.onBinding()).
 		Watches(&v1alpha1.ClusterResourceBinding{}, k.onBinding()).
 		Watches(&schedulingv1.PriorityClass{}, onPriorityClass(mgr.GetClient(), userPriority, self)).
+		Watches(&v1alpha1.OverridePolicy{}, onOverride(mgr.GetClient(), userPriority, self)).
+		Watches(&v1alpha1.ClusterOverridePolicy{}, onOverride(mgr.GetClient(), userPriority, self)).
 		WatchesRawSource(source.Func(k.listen)).
 		Complete(k)
 }

@@ -309,7 +309,6 @@ func TestNotHonoredNamesEveryFieldWithoutEffect(t *testing.T) {
 		Suspension: &v1alpha1.Suspension{}, SchedulePriority: &v1alpha1.SchedulePriority{},
 	}
 	want := []string{
-		"spec.dependentOverrides",
 		"spec.failover", "spec.activationPreference",
 	}
 	if diff := cmp.Diff(want, NotHonored(spec)); diff != "" {

@@ -19,7 +19,6 @@ func NotHonored(spec *v1alpha1.PropagationSpec) []string {
 	for i, toleration := range placement.ClusterTolerations {
 		add(toleration.TolerationSeconds != nil, fmt.Sprintf("spec.placement.clusterTolerations[%d].tolerationSeconds", i))
 	}
-	add(len(spec.DependentOverrides) > 0, "spec.dependentOverrides")
 	add(spec.Failover != nil, "spec.failover")
 	add(spec.ActivationPreference != "", "spec.activationPreference")
 	return paths
