@@ -13,15 +13,13 @@ import (
 
 type autoscalerScene = scene[autoscalingv2.HorizontalPodAutoscalerStatus]
 
-// autoscalerStatus is that of the version of the template: version 1 has neither conditions nor metrics, and the API
-// server would drop them again and again.
+// autoscalerStatus leaves a template of version 1 alone: its status cannot say what the conditions say, and the API server
+// keeps those of all versions in one place.
 func autoscalerStatus(template *unstructured.Unstructured, fleet Fleet) (map[string]any, bool) {
-	status, ok := typed(aggregateAutoscaler)(template, fleet)
 	if template.GroupVersionKind().Version == "v1" {
-		delete(status, "conditions")
-		delete(status, "currentMetrics")
+		return nil, false
 	}
-	return status, ok
+	return typed(aggregateAutoscaler)(template, fleet)
 }
 
 // aggregateAutoscaler says how many replicas the members' autoscalers want: each of them scales within the template's
