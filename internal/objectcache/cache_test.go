@@ -172,3 +172,28 @@ func TestAKindThatIsNoLongerWatchedIsForgotten(t *testing.T) {
 		t.Errorf("Kinds() = %v, want none", b.cache.Kinds())
 	}
 }
+
+func TestAKindThatIsRenewedIsListedAgain(t *testing.T) {
+	b := start(t, true, widget("a", "red"))
+	b.cache.Renew(widgetKind) // nothing is watched, so that nothing happens
+	if b.cache.State(widgetKind).Watched {
+		t.Error("renewing watches a kind")
+	}
+	b.cache.Watch(widgetKind)
+	for range 2 {
+		if got, want := b.nextEvent(t), "Widget a initial"; got != want {
+			t.Errorf("event = %q, want %q", got, want)
+		}
+		eventually(t, "sync", func() bool { return b.cache.State(widgetKind).Synced })
+		<-b.states
+		b.cache.Renew(widgetKind)
+	}
+}
+
+func TestARemindedKindIsToldOfAgain(t *testing.T) {
+	b := start(t, true)
+	b.cache.Remind(widgetKind)
+	if got := <-b.states; got != widgetKind {
+		t.Errorf("told of %s", got)
+	}
+}
