@@ -4,10 +4,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"k8s.io/utils/ptr"
 )
 
 func TestATemplateGoesWhereItWasDecidedAndWhereItIsRequired(t *testing.T) {
+	two := int32(2)
 	in := func(names ...string) BindingSnapshot {
 		s := BindingSnapshot{Name: "owner"}
 		for _, name := range names {
@@ -20,16 +20,16 @@ func TestATemplateGoesWhereItWasDecidedAndWhereItIsRequired(t *testing.T) {
 		want []TargetCluster
 	}{
 		"decided only": {
-			spec: BindingSpec{Clusters: []TargetCluster{{Name: "b", Replicas: ptr.To[int32](2)}, {Name: "a"}}},
-			want: []TargetCluster{{Name: "b", Replicas: ptr.To[int32](2)}, {Name: "a"}},
+			spec: BindingSpec{Clusters: []TargetCluster{{Name: "b", Replicas: &two}, {Name: "a"}}},
+			want: []TargetCluster{{Name: "b", Replicas: &two}, {Name: "a"}},
 		},
 		"required only, by two": {
 			spec: BindingSpec{RequiredBy: []BindingSnapshot{in("c", "a"), in("b", "a")}},
 			want: []TargetCluster{{Name: "a"}, {Name: "b"}, {Name: "c"}},
 		},
 		"what was decided keeps its replicas": {
-			spec: BindingSpec{Clusters: []TargetCluster{{Name: "b", Replicas: ptr.To[int32](2)}}, RequiredBy: []BindingSnapshot{in("b", "a")}},
-			want: []TargetCluster{{Name: "a"}, {Name: "b", Replicas: ptr.To[int32](2)}},
+			spec: BindingSpec{Clusters: []TargetCluster{{Name: "b", Replicas: &two}}, RequiredBy: []BindingSnapshot{in("b", "a")}},
+			want: []TargetCluster{{Name: "a"}, {Name: "b", Replicas: &two}},
 		},
 		"nowhere": {},
 	} {

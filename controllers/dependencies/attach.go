@@ -33,26 +33,21 @@ func (r *Reconciler) fulfil(ctx context.Context, q request) (bool, error) {
 		return false, nil
 	}
 	defer r.busy.end(q.key)
-	current, err := hostindex.Binding(ctx, r.client, q.key)
-	if client.IgnoreNotFound(err) != nil {
-		return false, fmt.Errorf("reading binding %s: %w", q.key, err)
+	current, err := r.current(ctx, q.key)
+	if err != nil {
+		return false, err
 	}
-	version := ""
+	var version string
 	var required []v1alpha1.BindingSnapshot
-	if err == nil {
+	if current != nil {
 		version, required = current.GetResourceVersion(), current.BindingSpec().RequiredBy
-	} else {
-		current = nil
 	}
-	entry := v1alpha1.BindingSnapshot{Namespace: q.owner.Namespace, Name: q.owner.Name}
-	if q.binding != nil {
-		entry = entryOf(q.binding, entryIn(required, q.owner.Namespace, q.owner.Name))
-	}
-	want := replaced(required, entry)
-	switch {
-	case !r.writes.Seen(q.key, version):
+	if !r.writes.Seen(q.key, version) {
 		return false, nil
-	case len(want) == 0 && current == nil, len(want) == len(required) && equality.Semantic.DeepEqual(want, required):
+	}
+	want := q.in(required)
+	switch {
+	case equality.Semantic.DeepEqual(want, required):
 		return true, nil
 	case current != nil && current.GetDeletionTimestamp() != nil:
 		return q.binding == nil, nil // one is made anew when it is gone
@@ -61,6 +56,27 @@ func (r *Reconciler) fulfil(ctx context.Context, q request) (bool, error) {
 	default:
 		return settle(r.apply(ctx, q, current, want))
 	}
+}
+
+// in is who requires the object once the owner's entry is what it asks for.
+func (q request) in(required []v1alpha1.BindingSnapshot) []v1alpha1.BindingSnapshot {
+	entry := v1alpha1.BindingSnapshot{Namespace: q.owner.Namespace, Name: q.owner.Name}
+	if q.binding != nil {
+		entry = entryOf(q.binding, entryIn(required, q.owner.Namespace, q.owner.Name))
+	}
+	return replaced(required, entry)
+}
+
+// current is a copy of a binding; nil when there is none.
+func (r *Reconciler) current(ctx context.Context, key types.NamespacedName) (v1alpha1.Binding, error) {
+	binding, err := hostindex.Binding(ctx, r.client, key)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading binding %s: %w", key, err)
+	}
+	return binding, nil
 }
 
 // settle sorts out errors that are no failures: the binding was replaced, or its namespace is about to go.

@@ -84,12 +84,12 @@ func (s *search) add(named sets.Set[object], obj *unstructured.Unstructured) err
 		if err != nil {
 			return fmt.Errorf("reading a selector of what %s %s needs: %w", obj.GetKind(), obj.GetName(), err)
 		}
-		s.choose(selection{d.GroupVersionKind(), selector})
+		s.match(selection{d.GroupVersionKind(), selector})
 	}
 	return nil
 }
 
-func (s *search) choose(wanted selection) {
+func (s *search) match(wanted selection) {
 	for _, known := range s.selectors {
 		if known.gvk == wanted.gvk && known.selector.String() == wanted.selector.String() {
 			return
@@ -117,39 +117,43 @@ func (s *search) look(named sets.Set[object]) error {
 	for o := range s.interest.named {
 		s.templates.Watch(o.gvk)
 		obj, exists, err := s.templates.Get(o.gvk, o.key)
-		if err != nil {
-			if err := s.cannotTell(o.gvk, err); err != nil {
-				return err
-			}
-			continue
+		if err == nil && exists {
+			err = s.take(named, o.gvk, obj)
 		}
-		if template, ok := obj.(*unstructured.Unstructured); exists && ok {
-			if err := s.take(named, o.gvk, template); err != nil {
-				return err
-			}
+		if err := s.cannotTell(o.gvk, err); err != nil {
+			return err
 		}
 	}
 	for gvk := range s.interest.kinds {
 		s.templates.Watch(gvk)
 		all, err := s.templates.ListIn(gvk, s.owner.Namespace)
-		if err != nil {
-			if err := s.cannotTell(gvk, err); err != nil {
-				return err
-			}
-			continue
+		if err == nil {
+			err = s.choose(named, gvk, all)
 		}
-		for _, obj := range all {
-			if template, ok := obj.(*unstructured.Unstructured); ok && s.interest.wants(template) {
-				if err := s.take(named, gvk, template); err != nil {
-					return err
-				}
+		if err := s.cannotTell(gvk, err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// choose takes what is wanted of all objects of a kind.
+func (s *search) choose(named sets.Set[object], gvk schema.GroupVersionKind, all []any) error {
+	for _, obj := range all {
+		if template, ok := obj.(*unstructured.Unstructured); ok && s.interest.wants(template) {
+			if err := s.take(named, gvk, template); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
 }
 
+// cannotTell notes a kind of which it cannot be told what there is. Other errors are returned.
 func (s *search) cannotTell(gvk schema.GroupVersionKind, err error) error {
+	if err == nil {
+		return nil
+	}
 	if !errors.Is(err, objectcache.ErrNotSynced) {
 		return fmt.Errorf("looking for objects of kind %s: %w", gvk.Kind, err)
 	}
@@ -158,7 +162,11 @@ func (s *search) cannotTell(gvk schema.GroupVersionKind, err error) error {
 }
 
 // take notes an object that goes along, and what it needs in turn.
-func (s *search) take(named sets.Set[object], gvk schema.GroupVersionKind, obj *unstructured.Unstructured) error {
+func (s *search) take(named sets.Set[object], gvk schema.GroupVersionKind, cached any) error {
+	obj, ok := cached.(*unstructured.Unstructured)
+	if !ok {
+		return fmt.Errorf("the cache holds a %T", cached)
+	}
 	if !portable(gvk, obj) || bindingKey(gvk, obj.GetNamespace(), obj.GetName()) == s.owner {
 		return nil
 	}
