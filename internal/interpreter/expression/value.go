@@ -27,6 +27,30 @@ func (p *Program) checked(value ref.Val) (any, error) {
 
 func native(value ref.Val) (any, error) {
 	switch v := value.(type) {
+	case *types.Optional:
+		if !v.HasValue() {
+			return nil, nil
+		}
+		return native(v.GetValue())
+	case traits.Mapper:
+		return nativeMap(v)
+	case traits.Lister:
+		return nativeList(v)
+	case types.Timestamp:
+		return v.UTC().Format(time.RFC3339), nil
+	case types.Duration:
+		return v.Duration.String(), nil
+	case apiservercel.Quantity:
+		return v.Quantity.String(), nil
+	case *apiservercel.Quantity:
+		return v.Quantity.String(), nil
+	default:
+		return scalar(value)
+	}
+}
+
+func scalar(value ref.Val) (any, error) {
+	switch v := value.(type) {
 	case types.Null:
 		return nil, nil
 	case types.Bool:
@@ -41,23 +65,6 @@ func native(value ref.Val) (any, error) {
 		return string(v), nil
 	case types.Bytes:
 		return base64.StdEncoding.EncodeToString(v), nil
-	case types.Timestamp:
-		return v.UTC().Format(time.RFC3339), nil
-	case types.Duration:
-		return v.Duration.String(), nil
-	case apiservercel.Quantity:
-		return v.Quantity.String(), nil
-	case *types.Optional:
-		if !v.HasValue() {
-			return nil, nil
-		}
-		return native(v.GetValue())
-	case *apiservercel.Quantity:
-		return v.Quantity.String(), nil
-	case traits.Mapper:
-		return nativeMap(v)
-	case traits.Lister:
-		return nativeList(v)
 	default:
 		return nil, fmt.Errorf("a value of type %s has no place in an object", value.Type().TypeName())
 	}

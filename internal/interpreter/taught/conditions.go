@@ -47,31 +47,26 @@ func (f aggregated) conditions() any {
 }
 
 func (f aggregated) condition(conditionType string, reported []map[string]map[string]any, old map[string]any) map[string]any {
-	// The status that decides: for a condition that should be True whatever is not, for one that should not whatever is.
-	anyOf := slices.Contains(f.AnyOf, conditionType)
-	// Reason and message are always there, because the schemas of many kinds require them.
-	result, usual := map[string]any{"type": conditionType, "status": "True", "reason": "AsExpected", "message": ""}, "True"
-	if anyOf {
-		result["status"], usual = "False", "False"
+	// A condition that should be True shows whatever is not, one that should not shows whatever is.
+	usual := "True"
+	if slices.Contains(f.AnyOf, conditionType) {
+		usual = "False"
 	}
+	// Reason and message are always there, because the schemas of many kinds require them.
+	result := map[string]any{"type": conditionType, "status": usual, "reason": "AsExpected", "message": ""}
 	var said []string
 	for i, conditions := range reported {
 		condition := conditions[conditionType]
-		status, _ := condition["status"].(string)
-		switch {
-		case status == usual || (status == "" && anyOf):
-			if len(said) == 0 {
+		status := statusIn(condition, usual)
+		if status != usual {
+			if len(said) == 0 || result["status"] == "Unknown" {
+				result["status"], result["reason"] = status, "Unknown"
 				carry(result, condition, "reason")
 			}
-			continue
-		case status == "":
-			status = "Unknown"
-		}
-		if len(said) == 0 || result["status"] == "Unknown" {
-			result["status"], result["reason"] = status, "Unknown"
+			said = append(said, quote(f.reports.Items[i].Cluster, condition, status))
+		} else if len(said) == 0 {
 			carry(result, condition, "reason")
 		}
-		said = append(said, quote(f.reports.Items[i].Cluster, condition, status))
 	}
 	if len(said) > 0 {
 		result["message"] = shortened(strings.Join(said, "; "))
@@ -81,6 +76,19 @@ func (f aggregated) condition(conditionType string, reported []map[string]map[st
 		result["lastTransitionTime"] = before
 	}
 	return result
+}
+
+// statusIn is a condition's status. One that a cluster does not report is Unknown, or False when it should be.
+func statusIn(condition map[string]any, usual string) string {
+	status, _ := condition["status"].(string)
+	switch {
+	case status != "":
+		return status
+	case usual == "False":
+		return usual
+	default:
+		return "Unknown"
+	}
 }
 
 func quote(cluster string, condition map[string]any, status string) string {
