@@ -141,9 +141,23 @@ func mostUseful(placements []ClusterPlacement) string {
 	return ""
 }
 
+// whoRequires says where a template goes that is there because others need it.
+func whoRequires(spec *v1alpha1.BindingSpec) string {
+	var owners, clusters []string
+	for _, owner := range spec.RequiredBy {
+		owners = append(owners, owner.Name)
+	}
+	for _, target := range spec.Targets() {
+		clusters = append(clusters, target.Name)
+	}
+	return "It goes to " + listUp(clusters) + ", where it is needed: its binding is required by " + listUp(owners) + "."
+}
+
 // whyNowhere says why a template that has nothing to decide runs nowhere.
 func whyNowhere(f facts, checks []PolicyCheck) string {
 	switch {
+	case f.binding != nil && len(f.binding.BindingSpec().RequiredBy) > 0:
+		return whoRequires(f.binding.BindingSpec())
 	case f.binding != nil:
 		return "It runs in no cluster because its binding has no placement: no policy has asked for it."
 	case f.template == nil:
