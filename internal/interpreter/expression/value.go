@@ -36,38 +36,49 @@ func native(value ref.Val) (any, error) {
 		return nativeMap(v)
 	case traits.Lister:
 		return nativeList(v)
-	case types.Timestamp:
-		return v.UTC().Format(time.RFC3339), nil
-	case types.Duration:
-		return v.Duration.String(), nil
-	case apiservercel.Quantity:
-		return v.Quantity.String(), nil
-	case *apiservercel.Quantity:
-		return v.Quantity.String(), nil
-	default:
-		return scalar(value)
-	}
-}
-
-func scalar(value ref.Val) (any, error) {
-	switch v := value.(type) {
 	case types.Null:
 		return nil, nil
 	case types.Bool:
 		return bool(v), nil
-	case types.Int:
-		return int64(v), nil
-	case types.Uint:
-		return int64(min(uint64(v), 1<<63-1)), nil
-	case types.Double:
-		return float64(v), nil
 	case types.String:
 		return string(v), nil
-	case types.Bytes:
-		return base64.StdEncoding.EncodeToString(v), nil
-	default:
-		return nil, fmt.Errorf("a value of type %s has no place in an object", value.Type().TypeName())
 	}
+	if number, isNumber := nativeNumber(value); isNumber {
+		return number, nil
+	}
+	if text, isWritten := nativeText(value); isWritten {
+		return text, nil
+	}
+	return nil, fmt.Errorf("a value of type %s has no place in an object", value.Type().TypeName())
+}
+
+func nativeNumber(value ref.Val) (any, bool) {
+	switch v := value.(type) {
+	case types.Int:
+		return int64(v), true
+	case types.Uint:
+		return int64(min(uint64(v), 1<<63-1)), true
+	case types.Double:
+		return float64(v), true
+	}
+	return nil, false
+}
+
+// nativeText is what JSON writes as a text.
+func nativeText(value ref.Val) (string, bool) {
+	switch v := value.(type) {
+	case types.Bytes:
+		return base64.StdEncoding.EncodeToString(v), true
+	case types.Timestamp:
+		return v.UTC().Format(time.RFC3339), true
+	case types.Duration:
+		return v.Duration.String(), true
+	case apiservercel.Quantity:
+		return v.Quantity.String(), true
+	case *apiservercel.Quantity:
+		return v.Quantity.String(), true
+	}
+	return "", false
 }
 
 func nativeMap(value traits.Mapper) (any, error) {

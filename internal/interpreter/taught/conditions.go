@@ -71,11 +71,16 @@ func (f aggregated) condition(conditionType string, reported []map[string]map[st
 	if len(said) > 0 {
 		result["message"] = shortened(strings.Join(said, "; "))
 	}
-	result["lastTransitionTime"] = f.reports.Now.UTC().Format(time.RFC3339)
-	if before, ok := old["lastTransitionTime"].(string); ok && old["status"] == result["status"] {
-		result["lastTransitionTime"] = before
-	}
+	result["lastTransitionTime"] = f.since(old, result["status"])
 	return result
+}
+
+// since is when a condition got its status.
+func (f aggregated) since(old map[string]any, status any) string {
+	if before, ok := old["lastTransitionTime"].(string); ok && old["status"] == status {
+		return before
+	}
+	return f.reports.Now.UTC().Format(time.RFC3339)
 }
 
 // statusIn is a condition's status. One that a cluster does not report is Unknown, or False when it should be.
