@@ -17,9 +17,13 @@ import (
 	"github.com/flotilla-dev/flotilla/test/fleet/local"
 )
 
-// What a ConfigMap that goes along to three members costs on the host: its binding when it is found, and once more when
-// propagation completes it.
-const alongSpecWrites = 2
+const (
+	// alongSpecWrites is what a ConfigMap that goes along to three members may cost on the host: its binding when it is found,
+	// once more when propagation completes it, and once more when its owner's clusters are decided after it was found.
+	alongSpecWrites = 3
+	// again is how many of a member's writes may be repetitions, as after a conflict.
+	again = 0.05
+)
 
 // configuredBy has no replicas, and takes its environment from a ConfigMap.
 func configuredBy(name string) builder.DeploymentOption {
@@ -57,12 +61,14 @@ func TestDependenciesOfAThousandDeployments(t *testing.T) {
 			t.Logf("resident memory of the active manager: %d MiB", kib/1024)
 		}
 	}
-	if along := tally(t, fleet.Host, ns, start)["patch resourcebindings of configmaps"]; along != alongSpecWrites*n {
-		t.Errorf("%d writes of the specs of ConfigMaps' bindings, want %d each", along, alongSpecWrites)
+	if along := tally(t, fleet.Host, ns, start)["patch resourcebindings of configmaps"]; along == 0 || along > alongSpecWrites*n {
+		t.Errorf("%d writes of the specs of ConfigMaps' bindings, want at most %d each", along, alongSpecWrites)
+	} else {
+		t.Logf("%.2f writes of the spec of each ConfigMap's binding", float64(along)/n)
 	}
 	for _, member := range fleet.Members {
 		for what, got := range tally(t, member, ns, start) {
-			if got > n && !strings.Contains(what, "status") {
+			if float64(got) > n*(1+again) && !strings.Contains(what, "status") {
 				t.Errorf("%s: %d x %s, want one for each object", member.Name, got, what)
 			}
 		}
