@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/conditions"
 )
 
 // maxConditionMessage bounds what is quoted of the members in one condition.
@@ -69,7 +70,7 @@ func (f aggregated) condition(conditionType string, reported []map[string]map[st
 		}
 	}
 	if len(said) > 0 {
-		result["message"] = shortened(strings.Join(said, "; "))
+		result["message"] = conditions.Shorten(strings.Join(said, "; "), maxConditionMessage)
 	}
 	result["lastTransitionTime"] = f.since(old, result["status"])
 	return result
@@ -108,13 +109,6 @@ func carry(result, condition map[string]any, field string) {
 	if text, ok := condition[field].(string); ok && text != "" {
 		result[field] = text
 	}
-}
-
-func shortened(text string) string {
-	if len(text) <= maxConditionMessage {
-		return text
-	}
-	return strings.ToValidUTF8(text[:maxConditionMessage-3], "") + "..."
 }
 
 func byType(status map[string]any, path []string) map[string]map[string]any {
