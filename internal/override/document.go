@@ -39,7 +39,7 @@ func (o operations) onJSON() (func(text string, cluster *v1alpha1.Cluster) (stri
 		if err := json.Unmarshal([]byte(text), &parsed); err != nil {
 			return "", fmt.Errorf("the text is no JSON: %w", err)
 		}
-		changed, err := patch.Apply([]byte(text))
+		changed, err := applyPatch(patch, []byte(text))
 		if err != nil {
 			return "", fmt.Errorf("json: %w", err)
 		}

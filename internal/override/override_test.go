@@ -3,6 +3,7 @@ package override
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -391,5 +392,19 @@ plaintext: [{path: /spec/replicas, operator: replace, value: 7}]`))
 		if _, err := Apply(template.DeepCopy(), cluster, policies, nil); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func TestCopiesThatDoubleAnObjectAreBounded(t *testing.T) {
+	operations := make([]string, 40)
+	for i := range operations {
+		operations[i] = fmt.Sprintf("{op: copy, from: /data, path: /data/a%d}", i)
+	}
+	compiled, err := Compile(policyOf(t, `patches: [{patch: "[`+strings.Join(operations, ", ")+`]"}]`))
+	if err != nil {
+		t.Fatalf("Compile(): %v", err)
+	}
+	if _, err := Apply(read(t, configYAML), europe(), []*Policy{compiled}, nil); err == nil || !strings.Contains(err.Error(), "copy") {
+		t.Errorf("Apply() = %v, want the copies refused", err)
 	}
 }

@@ -126,8 +126,18 @@ func (o operations) onObject() (action, error) {
 		if err != nil {
 			return err
 		}
-		return throughJSON(obj, patch.Apply)
+		return throughJSON(obj, func(before []byte) ([]byte, error) { return applyPatch(patch, before) })
 	}, nil
+}
+
+// maxCopied is how much the copy operations of one patch may add up to, in bytes: more than an API server stores of an object.
+const maxCopied = 4 << 20
+
+// applyPatch bounds what copying can make of a document: each copy may double it.
+func applyPatch(patch jsonpatch.Patch, document []byte) ([]byte, error) {
+	options := jsonpatch.NewApplyOptions()
+	options.AccumulatedCopySizeLimit = maxCopied
+	return patch.ApplyWithOptions(document, options)
 }
 
 // throughJSON changes an object by way of its JSON.
