@@ -84,7 +84,11 @@ func (d *dispatcher) listenToOverrides(ctx context.Context, mgr ctrl.Manager) er
 					d.overridesChanged(ctx, obj)
 				}
 			},
-			UpdateFunc: func(before, after any) { d.overridesChanged(ctx, before, after) },
+			UpdateFunc: func(before, after any) {
+				if !sameGeneration(before, after) { // otherwise only its status changed, or a label
+					d.overridesChanged(ctx, before, after)
+				}
+			},
 			DeleteFunc: func(obj any) {
 				if last, gone := obj.(toolscache.DeletedFinalStateUnknown); gone {
 					obj = last.Obj
@@ -102,19 +106,21 @@ func (d *dispatcher) listenToOverrides(ctx context.Context, mgr ctrl.Manager) er
 	return nil
 }
 
+func sameGeneration(before, after any) bool {
+	a, ok := before.(v1alpha1.Override)
+	b, also := after.(v1alpha1.Override)
+	return ok && also && a.GetGeneration() == b.GetGeneration()
+}
+
 // overridesChanged hands on every binding whose template one of the versions of a policy is for.
 func (d *dispatcher) overridesChanged(ctx context.Context, versions ...any) {
 	var policies []*override.Policy
-	namespace, generations := "", map[int64]bool{}
+	namespace := ""
 	for _, version := range versions {
 		if policy, ok := version.(v1alpha1.Override); ok {
 			compiled, _ := override.Compile(policy)
 			policies, namespace = append(policies, compiled), policy.GetNamespace()
-			generations[policy.GetGeneration()] = true
 		}
-	}
-	if len(versions) > 1 && len(generations) == 1 {
-		return // only its status, or a label
 	}
 	bindings, err := hostindex.BindingsOf(ctx, d.host, namespace)
 	if err != nil {
