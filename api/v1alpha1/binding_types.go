@@ -42,8 +42,16 @@ type BindingSpec struct {
 	// +kubebuilder:validation:MaxItems=1024
 	Clusters []TargetCluster `json:"clusters,omitempty"`
 
+	// retained are clusters that keep what they have although the decision takes it from them, because what replaces it
+	// is not ready yet. Nothing is changed there meanwhile. Written by scheduling, together with clusters.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=1024
+	Retained []RetainedCluster `json:"retained,omitempty"`
+
 	// gracefulEvictionTasks ask the scheduler to leave clusters. Written by eviction. The scheduler moves what
-	// other clusters can take, and gives these clusters nothing new.
+	// other clusters can take, and gives these clusters nothing new. A cluster that nothing can replace is not left.
 	// +optional
 	// +listType=map
 	// +listMapKey=fromCluster
@@ -66,9 +74,13 @@ type BindingSpec struct {
 	// +kubebuilder:validation:MaxLength=253
 	SchedulerName string `json:"schedulerName,omitempty"`
 
-	// failover is the policy's failover. Written by propagation. Not yet honoured.
+	// failover is the policy's failover. Written by propagation.
 	// +optional
 	Failover *FailoverBehavior `json:"failover,omitempty"`
+
+	// disruption is the policy's disruption. Written by propagation.
+	// +optional
+	Disruption *Disruption `json:"disruption,omitempty"`
 
 	// conflictResolution is the policy's conflictResolution. Written by propagation.
 	// +optional
@@ -163,6 +175,42 @@ type TargetCluster struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=32
 	Components []TargetComponent `json:"components,omitempty"`
+
+	// preservedLabelState are labels with values of the copy that this one replaces, by the policy's statePreservation.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=32
+	PreservedLabelState map[string]string `json:"preservedLabelState,omitempty"`
+
+	// preservedAnnotationState are annotations with values of the copy that this one replaces.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=32
+	PreservedAnnotationState map[string]string `json:"preservedAnnotationState,omitempty"`
+}
+
+// RetainedCluster is a cluster that keeps what it has until what replaces it is ready.
+type RetainedCluster struct {
+	// name of the cluster.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=48
+	Name string `json:"name"`
+
+	// replicas that it keeps; absent for kinds without replicas.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Replicas *int32 `json:"replicas,omitempty"`
+
+	// awaitedReady is how many replicas must be ready in the clusters of the decision, all together, for this one to be
+	// let go. A template of a kind without replicas, and a workload of several components, counts as one per cluster.
+	// +kubebuilder:validation:Minimum=0
+	AwaitedReady int32 `json:"awaitedReady"`
+
+	// since is when the decision was made. The grace period begins then.
+	Since metav1.Time `json:"since"`
+
+	// reason of the decision, in CamelCase, such as Eviction or PlacementChanged.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Reason string `json:"reason,omitempty"`
 }
 
 // TargetComponent is the share of one part that a cluster gets.
@@ -242,7 +290,13 @@ type GracefulEvictionTask struct {
 
 	// preservedLabelState are labels that the replacement gets.
 	// +optional
+	// +kubebuilder:validation:MaxProperties=32
 	PreservedLabelState map[string]string `json:"preservedLabelState,omitempty"`
+
+	// preservedAnnotationState are annotations that the replacement gets.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=32
+	PreservedAnnotationState map[string]string `json:"preservedAnnotationState,omitempty"`
 
 	// creationTimestamp is when the task was made.
 	// +optional
@@ -327,7 +381,7 @@ const (
 )
 
 // BindingStatus is what became of a decision. Scheduling owns lastScheduledTime, the scheduler's fields
-// and the condition Scheduled; aggregation owns aggregatedStatus, summary and the conditions Applied and
+// and the conditions Scheduled and Moving; aggregation owns aggregatedStatus, summary and the conditions Applied and
 // Healthy; propagation owns the condition TemplateOnly.
 type BindingStatus struct {
 	// schedulerObservedGeneration is the generation of the binding that the last decision was made for.
@@ -359,7 +413,7 @@ type BindingStatus struct {
 	// +kubebuilder:validation:MaxItems=1024
 	AggregatedStatus []AggregatedStatusItem `json:"aggregatedStatus,omitempty"`
 
-	// conditions: Scheduled, Applied, Healthy, TemplateOnly.
+	// conditions: Scheduled, Moving, Applied, Healthy, TemplateOnly.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -403,6 +457,17 @@ type AggregatedStatusItem struct {
 	// health is what the interpreter makes of the member's object.
 	// +optional
 	Health Health `json:"health,omitempty"`
+
+	// readyReplicas is how many of the member's replicas are ready; absent for kinds without replicas. For a kind that
+	// does not count them it is all or none, as the object is healthy or not.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ReadyReplicas *int32 `json:"readyReplicas,omitempty"`
+
+	// unhealthySince is since when the object has been unhealthy. That its health is unknown for a while does not end
+	// that.
+	// +optional
+	UnhealthySince *metav1.Time `json:"unhealthySince,omitempty"`
 
 	// drift are fields that were changed in the member and stay so, because applyRules.driftPolicy is Report: the
 	// first ten, in the order of their paths.

@@ -4,13 +4,20 @@ package v1alpha1
 const (
 	// ConditionReady on a Cluster: the member answers and its credentials work (cluster controller).
 	// On a policy: the kinds that it selects are watched and the PriorityClass that it names exists (propagation).
+	// On a ClusterTaintPolicy: the policy is obeyed (tainting).
 	ConditionReady = "Ready"
+	// ConditionTainted on a Cluster: it has an automatic taint because of its health (tainting). The condition is there
+	// only while it has.
+	ConditionTainted = "Tainted"
 	// ConditionAPIsComplete on a Cluster: every API group of the member could be listed (cluster controller).
 	ConditionAPIsComplete = "APIsComplete"
 	// ConditionFieldsHonored on a policy or Cluster: every field that is set has an effect in this version.
 	ConditionFieldsHonored = "FieldsHonored"
 	// ConditionScheduled on a binding: a decision was made and it holds (scheduling).
 	ConditionScheduled = "Scheduled"
+	// ConditionMoving on a binding: clusters that the decision leaves keep what they have, until what replaces it is
+	// ready. It is absent while a template has never moved (scheduling).
+	ConditionMoving = "Moving"
 	// ConditionApplied on a binding: every target cluster holds the current manifest (aggregation).
 	ConditionApplied = "Applied"
 	// ConditionHealthy on a binding: every target cluster reports a healthy object (aggregation).
@@ -43,8 +50,10 @@ const (
 	ReasonUnauthorized = "Unauthorized"
 	// ReasonForbidden: the credentials lack rights that Flotilla needs.
 	ReasonForbidden = "Forbidden"
-	// ReasonCertificateInvalid: the member's certificate does not check against the CA bundle, or ended.
+	// ReasonCertificateInvalid: the member's certificate does not check against the CA bundle.
 	ReasonCertificateInvalid = "CertificateInvalid"
+	// ReasonCertificateExpired: the member's certificate, or the client certificate in the credentials, ended.
+	ReasonCertificateExpired = "CertificateExpired"
 	// ReasonEndpointMissing: neither spec.apiEndpoint nor a kubeconfig names the member's API server.
 	ReasonEndpointMissing = "EndpointMissing"
 	// ReasonAlreadyJoined: another Cluster is the same member.
@@ -57,6 +66,28 @@ const (
 	ReasonSyncModeNotSupported = "SyncModeNotSupported"
 	// ReasonRemoving: the Cluster is being deleted and what Flotilla put into the member is being removed.
 	ReasonRemoving = "Removing"
+)
+
+// Reasons of the condition Tainted.
+const (
+	// ReasonFailoverDisabled: nothing new is placed in the cluster. What runs there stays, because the feature gate Failover
+	// is off.
+	ReasonFailoverDisabled = "FailoverDisabled"
+	// ReasonEvictionPending: nothing new is placed in the cluster. When it stays as it is, what runs there is evicted.
+	ReasonEvictionPending = "EvictionPending"
+	// ReasonEvictionHeld: what runs in the cluster would be evicted, but most clusters are lost at once.
+	ReasonEvictionHeld = "EvictionHeld"
+	// ReasonEvicting: the cluster has a taint that evicts what does not tolerate it.
+	ReasonEvicting = "Evicting"
+	// ReasonStaysInUse: nothing new is placed in the cluster. It answers but cannot be used, so what runs there runs on.
+	ReasonStaysInUse = "RunsOn"
+)
+
+// Reasons of a ClusterTaintPolicy's condition Ready. FailoverDisabled, of the condition Tainted, is another one, and so is
+// InvalidSelector, of a policy's condition Ready.
+const (
+	// ReasonObeyed: the policy is obeyed.
+	ReasonObeyed = "Obeyed"
 )
 
 // Reasons of the condition APIsComplete.
@@ -109,6 +140,30 @@ const (
 	ReasonOverrideReady = "Applied"
 	// ReasonInvalidOverride: the policy cannot be understood; the message names the fields.
 	ReasonInvalidOverride = "InvalidOverride"
+)
+
+// Reasons of the condition Moving.
+const (
+	// ReasonMoved: every cluster that was left has let go.
+	ReasonMoved = "Moved"
+	// ReasonReplacementNotReady: the replacement is not ready, and the grace period has not ended.
+	ReasonReplacementNotReady = "ReplacementNotReady"
+	// ReasonLastCopy: the grace period has ended, but nothing of the template is ready elsewhere, so the old copy stays.
+	ReasonLastCopy = "LastCopy"
+	// ReasonKeptByUser: a task's suppressDeletion keeps the old copy.
+	ReasonKeptByUser = "KeptByUser"
+	// ReasonOldCopyNotGone: the old copy is being removed first, as the purge mode Directly wants it.
+	ReasonOldCopyNotGone = "OldCopyNotGone"
+)
+
+// Reasons of graceful eviction tasks.
+const (
+	// ReasonTaintUntolerated: the cluster has a NoExecute taint that the placement does not tolerate, or not for so long.
+	ReasonTaintUntolerated = "TaintUntolerated"
+	// ReasonDrained: somebody drains the cluster.
+	ReasonDrained = "Drained"
+	// ReasonApplicationFailure: the application has been unhealthy in the cluster for too long.
+	ReasonApplicationFailure = "ApplicationFailure"
 )
 
 // Reasons of the condition Scheduled.

@@ -2,6 +2,7 @@ package v1alpha1
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // PreemptionBehavior says whether a policy takes templates from policies of lower priority.
@@ -100,9 +101,15 @@ type PropagationSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="schedulerName cannot be changed: create another policy"
 	SchedulerName string `json:"schedulerName,omitempty"`
 
-	// failover says what happens when an application or its cluster fails. Not yet honoured.
+	// failover says what happens when an application or its cluster fails.
 	// +optional
 	Failover *FailoverBehavior `json:"failover,omitempty"`
+
+	// disruption bounds what moves that nothing forces (drain, rebalancing, descheduling, an edited placement) may make
+	// unavailable. Without it such a move may begin at any time, and leaves a cluster when all of its replacement is
+	// ready. Failures are not bound by it.
+	// +optional
+	Disruption *Disruption `json:"disruption,omitempty"`
 
 	// conflictResolution says what happens when a member already holds a foreign object of the same
 	// name: Abort leaves it alone and reports it, Overwrite takes it over.
@@ -175,6 +182,24 @@ type SchedulePriority struct {
 	PriorityClassName string `json:"priorityClassName"`
 }
 
+// Disruption bounds what moves that nothing forces may make unavailable.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.maxUnavailableReplicas) || has(self.maxUnavailableClusters)",message="disruption needs maxUnavailableReplicas or maxUnavailableClusters: set one of them"
+type Disruption struct {
+	// maxUnavailableReplicas is how many of the template's replicas, or which percentage of them (rounded down), may be
+	// not ready because of such a move. No move begins while more are not ready, and a cluster is left when all but so
+	// many of its replacement are ready. 0 waits for all.
+	// +optional
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:XValidation:rule="type(self) == string ? self.matches('^(100|[1-9]?[0-9])%$') : self >= 0",message="maxUnavailableReplicas must be a number of at least 0, or a percentage such as 25%"
+	MaxUnavailableReplicas *intstr.IntOrString `json:"maxUnavailableReplicas,omitempty"`
+
+	// maxUnavailableClusters is how many clusters such moves leave at the same time.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	MaxUnavailableClusters *int32 `json:"maxUnavailableClusters,omitempty"`
+}
+
 // FailoverBehavior says what happens on failures.
 type FailoverBehavior struct {
 	// application says what happens when the application itself is unhealthy in a cluster.
@@ -203,6 +228,12 @@ type ApplicationFailoverBehavior struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	GracePeriodSeconds *int32 `json:"gracePeriodSeconds,omitempty"`
+
+	// coolDownSeconds is how long a cluster in which the application failed gets nothing of it again.
+	// +optional
+	// +kubebuilder:default=600
+	// +kubebuilder:validation:Minimum=0
+	CoolDownSeconds *int32 `json:"coolDownSeconds,omitempty"`
 
 	// statePreservation hands values of the failed copy's status to its replacement.
 	// +optional
@@ -234,19 +265,27 @@ type DecisionConditions struct {
 // StatePreservation hands values of a failed copy's status to its replacement.
 type StatePreservation struct {
 	// rules each hand over one value.
-	// +listType=map
-	// +listMapKey=aliasLabelName
+	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
 	Rules []StatePreservationRule `json:"rules"`
 }
 
 // StatePreservationRule hands over one value.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.aliasLabelName) != has(self.aliasAnnotationName)",message="a rule needs either aliasLabelName or aliasAnnotationName: set exactly one of them"
 type StatePreservationRule struct {
-	// aliasLabelName is the label that the replacement gets.
+	// aliasLabelName is the label that the replacement gets. A value that is no valid label value needs an annotation.
+	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=317
-	AliasLabelName string `json:"aliasLabelName"`
+	AliasLabelName string `json:"aliasLabelName,omitempty"`
+
+	// aliasAnnotationName is the annotation that the replacement gets.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=317
+	AliasAnnotationName string `json:"aliasAnnotationName,omitempty"`
 
 	// jsonPath of the value, relative to the object's status.
 	// +kubebuilder:validation:MinLength=1

@@ -83,6 +83,7 @@ func (f facts) governed(policy *v1alpha1.PropagationSpec, ref *v1alpha1.PolicyRe
 		PropagateDeps:               policy.PropagateDeps,
 		SchedulerName:               policy.SchedulerName,
 		Failover:                    policy.Failover,
+		Disruption:                  policy.Disruption,
 		ConflictResolution:          policy.ConflictResolution,
 		ApplyRules:                  policy.ApplyRules,
 		PreserveResourcesOnDeletion: policy.PreserveResourcesOnDeletion,
@@ -116,7 +117,7 @@ func (f facts) complete(spec v1alpha1.BindingSpec) *v1alpha1.BindingSpec {
 // with spec.
 func ownPart(spec *v1alpha1.BindingSpec) v1alpha1.BindingSpec {
 	own := *spec
-	own.Clusters, own.GracefulEvictionTasks, own.RequiredBy = nil, nil, nil
+	own.Clusters, own.Retained, own.GracefulEvictionTasks, own.RequiredBy = nil, nil, nil, nil
 	own.ReplicaLimits, own.RescheduleTriggeredAt = nil, nil
 	if own.Suspension != nil && own.Suspension.Scheduling != nil {
 		own.Suspension = &v1alpha1.BindingSuspension{Suspension: own.Suspension.Suspension}
