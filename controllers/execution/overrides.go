@@ -85,7 +85,7 @@ func (d *dispatcher) listenToOverrides(ctx context.Context, mgr ctrl.Manager) er
 				}
 			},
 			UpdateFunc: func(before, after any) {
-				if !sameGeneration(before, after) { // otherwise only its status changed, or a label
+				if !sameSpec(before, after) { // otherwise only its status changed, or a label
 					d.overridesChanged(ctx, before, after)
 				}
 			},
@@ -106,10 +106,12 @@ func (d *dispatcher) listenToOverrides(ctx context.Context, mgr ctrl.Manager) er
 	return nil
 }
 
-func sameGeneration(before, after any) bool {
+// sameSpec compares generations, of one object: a watch that was interrupted shows a policy that was deleted and created again
+// as one that changed, and the generations of both may be 1.
+func sameSpec(before, after any) bool {
 	a, ok := before.(v1alpha1.Override)
 	b, also := after.(v1alpha1.Override)
-	return ok && also && a.GetGeneration() == b.GetGeneration()
+	return ok && also && a.GetUID() == b.GetUID() && a.GetGeneration() == b.GetGeneration()
 }
 
 // overridesChanged hands on every binding whose template one of the versions of a policy is for.

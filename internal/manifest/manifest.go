@@ -31,18 +31,20 @@ type Order struct {
 
 // Make makes the manifest. An *override.Error says that an override policy failed.
 func Make(o Order, i *interpreter.Interpreter) (render.Rendered, error) {
-	revised, spec := o.Template.DeepCopy(), o.Binding.BindingSpec()
+	revised, spec := o.Template, o.Binding.BindingSpec()
 	if share, divisible := interpreter.ShareOf(spec, o.Cluster.Name); divisible {
+		revised = revised.DeepCopy()
 		if err := i.Revise(revised, share); err != nil {
 			return render.Rendered{}, fmt.Errorf("setting the replicas for %s: %w", o.Cluster.Name, err)
 		}
 	}
 	policies := override.Order(policymatch.Of(o.Template.GroupVersionKind(), o.Template), o.Overrides)
-	if _, err := override.Apply(revised, o.Cluster, policies, o.Observe); err != nil {
+	obj := render.Strip(revised) // before the overrides: what they add is meant for the member
+	if _, err := override.Apply(obj, o.Cluster, policies, o.Observe); err != nil {
 		return render.Rendered{}, err
 	}
 	binding := types.NamespacedName{Namespace: o.Binding.GetNamespace(), Name: o.Binding.GetName()}
-	return render.Manifest(revised, render.Marks{HostUID: o.HostUID, Binding: binding}, Ignored(spec.ApplyRules))
+	return render.Finish(obj, render.Marks{HostUID: o.HostUID, Binding: binding}, Ignored(spec.ApplyRules))
 }
 
 // Ignored are the fields that rules leave to the member; there may be no rules.

@@ -48,6 +48,7 @@ func TestADocumentThatCannotBeChangedSafelyIsAnError(t *testing.T) {
 		"nothing to remove":       {`[{subPath: /b, operator: remove}]`, "a: 1\n", "remove /b: it does not exist"},
 		"a way that is not there": {`[{subPath: /b/c, operator: add, value: 1}]`, "a: 1\n", `add /b/c: there is no "b" on the way`},
 		"a place far behind":      {`[{subPath: /l/7, operator: add, value: 1}]`, "l: [1]\n", "is no place there"},
+		"an alias of what goes":   {`[{subPath: /a, operator: remove}]`, "a: &a {x: 0}\nb: *a\n", "the document cannot be read any more after the change"},
 		"what is used elsewhere":  {`[{subPath: /b/x, operator: replace, value: 1}]`, "a: &a {x: 0}\nb: *a\n", "it does not exist"},
 	} {
 		t.Run(name, func(t *testing.T) {

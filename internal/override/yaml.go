@@ -34,7 +34,14 @@ func (o operations) onYAML(text string, cluster *v1alpha1.Cluster) (string, erro
 			return "", fmt.Errorf("yaml: %w", err)
 		}
 	}
-	return writeYAML(document)
+	changed, err := writeYAML(document)
+	if err != nil {
+		return "", fmt.Errorf("yaml: writing the document: %w", err)
+	}
+	if _, err := readYAML(changed); err != nil { // an alias whose anchor was taken out with a node
+		return "", fmt.Errorf("yaml: the document cannot be read any more after the change: %w", err)
+	}
+	return changed, nil
 }
 
 var errSeveralDocuments = errors.New("there are several YAML documents in it, and only one can be changed")

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
@@ -75,6 +76,13 @@ func stripJob(fields map[string]any) {
 			delete(metadata, "labels")
 		}
 	}
+}
+
+// vanishes says whether an object is a Job with a time to live. stripJob has taken the host's out; another one comes from an
+// override.
+func vanishes(obj *unstructured.Unstructured) bool {
+	_, set := object(obj.Object, "spec")["ttlSecondsAfterFinished"]
+	return set && obj.GroupVersionKind().GroupKind() == schema.GroupKind{Group: "batch", Kind: "Job"}
 }
 
 func stripStatefulSet(fields map[string]any) {

@@ -46,21 +46,51 @@ const hashBytes = 8
 // ErrNoIdentity is the error for a template that lacks its apiVersion, kind or name.
 var ErrNoIdentity = errors.New("apiVersion, kind and metadata.name are required")
 
+// ErrTimeToLive is the error for a Job's copy that would vanish by itself, and so be made and run again.
+var ErrTimeToLive = errors.New("spec.ttlSecondsAfterFinished cannot be set for a member: the Job would be made, and run, again when its time is up")
+
+// ErrTooLarge is the error for a manifest of more than MaxSize.
+var ErrTooLarge = errors.New("the manifest is too large")
+
+// MaxSize is how large a manifest may be, in bytes of its JSON. etcd takes 1.5 MiB (its --max-request-bytes) with everything that
+// the member adds: managedFields and the status have the rest.
+const MaxSize = 1_310_720
+
 // Manifest makes the manifest of a template whose replicas are already those of the member. The template is
 // not changed. Rendering a rendered manifest again gives the same manifest.
 func Manifest(template *unstructured.Unstructured, marks Marks, ignored Ignored) (Rendered, error) {
+	return Finish(Strip(template), marks, ignored)
+}
+
+// Strip copies a template without what only means something on the host. What is added to the copy afterwards, as by an
+// override, reaches the member.
+func Strip(template *unstructured.Unstructured) *unstructured.Unstructured {
 	fields, _ := clean(template.Object).(map[string]any)
 	obj := &unstructured.Unstructured{Object: fields}
-	if obj.GetAPIVersion() == "" || obj.GetKind() == "" || obj.GetName() == "" {
-		return Rendered{}, fmt.Errorf("rendering %s %q: %w", obj.GetKind(), obj.GetName(), ErrNoIdentity)
+	if fields == nil {
+		return obj
 	}
-	retain := template.GetLabels()[v1alpha1.RetainReplicasLabel] == "true"
 	delete(fields, "status")
 	stripMetadata(obj)
 	if strip, known := kinds[obj.GroupVersionKind().GroupKind()]; known {
 		strip(fields)
 	}
-	if retain {
+	return obj
+}
+
+// Finish makes the manifest of a stripped template that has everything that is the member's own. The template is not changed.
+func Finish(stripped *unstructured.Unstructured, marks Marks, ignored Ignored) (Rendered, error) {
+	fields, _ := clean(stripped.Object).(map[string]any)
+	obj := &unstructured.Unstructured{Object: fields}
+	if obj.GetAPIVersion() == "" || obj.GetKind() == "" || obj.GetName() == "" {
+		return Rendered{}, fmt.Errorf("rendering %s %q: %w", obj.GetKind(), obj.GetName(), ErrNoIdentity)
+	}
+	delete(fields, "status")
+	stripMetadata(obj)
+	if vanishes(obj) {
+		return Rendered{}, fmt.Errorf("rendering %s %q: %w", obj.GetKind(), obj.GetName(), ErrTimeToLive)
+	}
+	if obj.GetLabels()[v1alpha1.RetainReplicasLabel] == "true" {
 		remove(fields, "spec", "replicas")
 	}
 	initial := &unstructured.Unstructured{Object: applyplan.Without(fields, ignored.Always)}
@@ -152,6 +182,9 @@ func hashOf(fields map[string]any) (string, error) {
 	canonical, err := json.Marshal(fields)
 	if err != nil {
 		return "", fmt.Errorf("encoding the manifest: %w", err)
+	}
+	if len(canonical) > MaxSize {
+		return "", fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(canonical), MaxSize)
 	}
 	sum := sha256.Sum256(canonical)
 	return hex.EncodeToString(sum[:hashBytes]), nil
