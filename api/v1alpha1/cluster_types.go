@@ -109,7 +109,9 @@ type ClusterSpec struct {
 	Zones []string `json:"zones,omitempty"`
 
 	// taints keep templates without a matching toleration away. The effect PreferNoSchedule is not
-	// supported; NoExecute also counts as NoSchedule, its eviction is not yet honoured.
+	// supported; NoExecute also counts as NoSchedule, and evicts with the feature gate Failover. The manager adds
+	// cluster.flotilla.dev/not-ready and cluster.flotilla.dev/unreachable, and what ClusterTaintPolicies say; it never
+	// changes other taints.
 	// +optional
 	// +listType=map
 	// +listMapKey=key
@@ -187,7 +189,8 @@ type ResourceModelRange struct {
 	Max resource.Quantity `json:"max"`
 }
 
-// ClusterStatus is what the manager knows of a member. Written by the cluster controller only.
+// ClusterStatus is what the manager knows of a member. Written by the cluster controller, taintTimes and the condition Tainted
+// by the tainting controller.
 type ClusterStatus struct {
 	// observedGeneration is the generation of the spec that the status speaks of.
 	// +optional
@@ -217,8 +220,17 @@ type ClusterStatus struct {
 	// +optional
 	Probe *ProbeStatus `json:"probe,omitempty"`
 
+	// taintTimes are when the manager first saw taints that evict and that have no timeAdded.
+	// +optional
+	// +listType=map
+	// +listMapKey=key
+	// +listMapKey=effect
+	// +kubebuilder:validation:MaxItems=64
+	TaintTimes []TaintTime `json:"taintTimes,omitempty"`
+
 	// conditions: Ready (the member answers and its credentials work), APIsComplete (every API group of the
-	// member could be listed), FieldsHonored (every field that is set has an effect in this version).
+	// member could be listed), FieldsHonored (every field that is set has an effect in this version), and, on a cluster
+	// that has an automatic taint, Tainted (why, and what follows).
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -300,6 +312,27 @@ type ProbeStatus struct {
 	Outcome metav1.ConditionStatus `json:"outcome"`
 
 	// since is when the outcome last changed.
+	Since metav1.Time `json:"since"`
+
+	// way identifies how the member was reached: a hash of the fields of the spec that say it. An answer by another way
+	// counts at once.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Way string `json:"way,omitempty"`
+}
+
+// TaintTime is when a taint was first seen.
+type TaintTime struct {
+	// key of the taint.
+	// +kubebuilder:validation:MaxLength=317
+	Key string `json:"key"`
+
+	// effect of the taint.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	Effect corev1.TaintEffect `json:"effect"`
+
+	// since is when it was first seen.
 	Since metav1.Time `json:"since"`
 }
 

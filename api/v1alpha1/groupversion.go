@@ -29,6 +29,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&ClusterOverridePolicy{}, &ClusterOverridePolicyList{},
 		&WorkloadRebalancer{}, &WorkloadRebalancerList{},
 		&ResourceInterpreter{}, &ResourceInterpreterList{},
+		&ClusterTaintPolicy{}, &ClusterTaintPolicyList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

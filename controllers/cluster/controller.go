@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -49,6 +51,8 @@ type Options struct {
 	Clock clock.PassiveClock
 	// Workers is how many members are looked at at the same time; 32 when zero.
 	Workers int
+	// Failover is true when taints with the effect NoExecute evict.
+	Failover bool
 	// Timings of the looks; the defaults where zero.
 	Timings Timings
 }
@@ -81,6 +85,8 @@ const (
 	defaultSuccessThreshold = 30 * time.Second
 	defaultFailureThreshold = 30 * time.Second
 	jitter                  = 0.1
+	// minLook keeps a member whose threshold is just over from being looked at in a loop.
+	minLook = 100 * time.Millisecond
 )
 
 func (o Options) withDefaults() Options {
@@ -141,9 +147,24 @@ func (r *Reconciler) Reconcile(ctx context.Context, cluster *v1alpha1.Cluster) (
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	status := nextStatus(cluster, seen, r.options.Clock.Now(), r.options.Timings)
+	status := nextStatus(cluster, seen, r.options.Clock.Now(), r.options)
 	if err := r.report(ctx, cluster, status); err != nil {
 		return ctrl.Result{}, err
 	}
-	return ctrl.Result{RequeueAfter: wait.Jitter(r.options.Timings.ProbeInterval, jitter)}, nil
+	return ctrl.Result{RequeueAfter: nextLook(&status, r.options.Timings, r.options.Clock.Now())}, nil
+}
+
+// nextLook is when to look again: after the interval, or as soon as what was seen last would have held for long enough.
+func nextLook(status *v1alpha1.ClusterStatus, t Timings, now time.Time) time.Duration {
+	interval := wait.Jitter(t.ProbeInterval, jitter)
+	ready := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady)
+	if ready == nil || status.Probe == nil || ready.Status == status.Probe.Outcome {
+		return interval
+	}
+	threshold := t.FailureThreshold
+	if status.Probe.Outcome == metav1.ConditionTrue {
+		threshold = t.SuccessThreshold
+	}
+	due := status.Probe.Since.Add(threshold).Sub(now)
+	return min(interval, max(due, minLook))
 }

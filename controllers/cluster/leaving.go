@@ -3,6 +3,8 @@ package cluster
 import (
 	"fmt"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/conditions"
 	"github.com/flotilla-dev/flotilla/internal/memberprobe"
@@ -98,7 +100,8 @@ func lacksCredentials(fault *memberprobe.ReasonedError) bool {
 }
 
 func refusesUs(fault *memberprobe.ReasonedError) bool {
-	return fault != nil && (fault.Reason == v1alpha1.ReasonUnauthorized || fault.Reason == v1alpha1.ReasonForbidden)
+	// A client certificate that ended is a refusal, too, one with a reason of its own.
+	return fault != nil && (fault.Reason == v1alpha1.ReasonUnauthorized || fault.Reason == v1alpha1.ReasonForbidden || apierrors.IsUnauthorized(fault))
 }
 
 func cause(f removalFacts) string {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/capacity"
+	"github.com/flotilla-dev/flotilla/internal/health"
 	"github.com/flotilla-dev/flotilla/internal/membercluster"
 	"github.com/flotilla-dev/flotilla/internal/memberprobe"
 	"github.com/flotilla-dev/flotilla/internal/objectpatch"
@@ -57,7 +58,7 @@ func (r *Reconciler) fault(cluster *v1alpha1.Cluster, err error) (sighting, erro
 	if !errors.As(err, &fault) {
 		return sighting{}, err
 	}
-	if !mayPass(fault.Reason) {
+	if !health.MayPass(fault.Reason) {
 		r.options.Connections.Disconnect(cluster.Name)
 	}
 	return sighting{fault: fault}, nil

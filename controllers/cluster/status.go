@@ -3,6 +3,9 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,6 +16,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/conditions"
+	"github.com/flotilla-dev/flotilla/internal/health"
 	"github.com/flotilla-dev/flotilla/internal/memberprobe"
 	"github.com/flotilla-dev/flotilla/internal/objectpatch"
 )
@@ -36,11 +40,12 @@ type collection struct {
 }
 
 // nextStatus is the status after a look. What the look did not show stays as it was.
-func nextStatus(cluster *v1alpha1.Cluster, seen sighting, now time.Time, t Timings) v1alpha1.ClusterStatus {
-	status := *cluster.Status.DeepCopy()
+func nextStatus(cluster *v1alpha1.Cluster, seen sighting, now time.Time, o Options) v1alpha1.ClusterStatus {
+	t := o.Timings
+	status := owned(cluster.Status)
 	status.ObservedGeneration = cluster.Generation
-	previous := meta.FindStatusCondition(cluster.Status.Conditions, v1alpha1.ConditionReady)
-	ready, probe := settle(cluster, previous, verdictOf(seen), now, t)
+	ready, probe := health.Judge(observe(cluster, seen), lastOf(cluster), health.Thresholds{Success: t.SuccessThreshold, Failure: t.FailureThreshold}, now)
+	ready.ObservedGeneration = cluster.Generation
 	status.Probe = probe
 	set(&status, ready)
 	if seen.identity.Version != "" {
@@ -49,18 +54,50 @@ func nextStatus(cluster *v1alpha1.Cluster, seen sighting, now time.Time, t Timin
 	if seen.collected != nil {
 		keep(&status, cluster.Generation, *seen.collected, now)
 	}
-	set(&status, fieldsHonored(cluster, now))
+	set(&status, fieldsHonored(cluster, o.Failover, now))
 	return status
 }
 
-func verdictOf(seen sighting) verdict {
-	switch {
-	case seen.fault == nil:
-		return verdict{metav1.ConditionTrue, v1alpha1.ReasonClusterReady, "the member answers and takes the credentials"}
-	case seen.fault.Reason == v1alpha1.ReasonSyncModeNotSupported:
-		return verdict{metav1.ConditionUnknown, seen.fault.Reason, seen.fault.Message}
+// owned is the part of a Cluster's status that this controller writes; not a part of the original.
+func owned(all v1alpha1.ClusterStatus) v1alpha1.ClusterStatus {
+	status := *all.DeepCopy()
+	status.TaintTimes = nil
+	status.Conditions = slices.DeleteFunc(status.Conditions, func(c metav1.Condition) bool {
+		return c.Type != v1alpha1.ConditionReady && c.Type != v1alpha1.ConditionAPIsComplete && c.Type != v1alpha1.ConditionFieldsHonored
+	})
+	return status
+}
+
+func lastOf(cluster *v1alpha1.Cluster) health.Last {
+	return health.Last{Ready: meta.FindStatusCondition(cluster.Status.Conditions, v1alpha1.ConditionReady), Probe: cluster.Status.Probe}
+}
+
+// observe is what a look says about a member's readiness.
+func observe(cluster *v1alpha1.Cluster, seen sighting) health.Observation {
+	o := health.Observation{Way: wayTo(cluster), Status: metav1.ConditionFalse}
+	if seen.fault == nil {
+		o.Status, o.Reason, o.Message = metav1.ConditionTrue, v1alpha1.ReasonClusterReady, "the member answers and takes the credentials"
+		return o
 	}
-	return verdict{metav1.ConditionFalse, seen.fault.Reason, seen.fault.Message}
+	o.Reason, o.Message = seen.fault.Reason, seen.fault.Message
+	if o.Reason == v1alpha1.ReasonSyncModeNotSupported {
+		o.Status = metav1.ConditionUnknown
+	}
+	return o
+}
+
+// wayTo identifies how a member is reached, by the fields that say it. Taints, which change with its health, are not among
+// them.
+func wayTo(cluster *v1alpha1.Cluster) string {
+	secret := ""
+	if cluster.Spec.SecretRef != nil {
+		secret = cluster.Spec.SecretRef.Name
+	}
+	hash := fnv.New64a()
+	// A hash takes what it is given.
+	_, _ = fmt.Fprintf(hash, "%q %q %q %t %q %q", cluster.Spec.SyncMode, cluster.Spec.APIEndpoint, secret,
+		cluster.Spec.InsecureSkipTLSVerification, cluster.Spec.ProxyURL, cluster.Spec.ProxyHeader)
+	return strconv.FormatUint(hash.Sum64(), 36)
 }
 
 // keep takes over what a collection says.
@@ -88,8 +125,8 @@ func keep(status *v1alpha1.ClusterStatus, generation int64, c collection, now ti
 	set(status, complete)
 }
 
-// fieldsHonored names the fields that are set and have no effect in this version.
-func fieldsHonored(cluster *v1alpha1.Cluster, now time.Time) metav1.Condition {
+// fieldsHonored names the fields that are set and have no effect.
+func fieldsHonored(cluster *v1alpha1.Cluster, failover bool, now time.Time) metav1.Condition {
 	c := condition(v1alpha1.ConditionFieldsHonored, cluster.Generation, now)
 	c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonAllHonored, "every field that is set has an effect"
 	var idle []string
@@ -97,13 +134,13 @@ func fieldsHonored(cluster *v1alpha1.Cluster, now time.Time) metav1.Condition {
 		idle = append(idle, "spec.syncMode: Pull")
 	}
 	for i, taint := range cluster.Spec.Taints {
-		if taint.Effect == corev1.TaintEffectNoExecute {
-			idle = append(idle, fmt.Sprintf("spec.taints[%d].effect: NoExecute, other than as NoSchedule", i))
+		if taint.Effect == corev1.TaintEffectNoExecute && !failover {
+			idle = append(idle, fmt.Sprintf("spec.taints[%d].effect: NoExecute, other than as NoSchedule, as the feature gate Failover is off", i))
 		}
 	}
 	if len(idle) > 0 {
 		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonNotYetHonored
-		c.Message = "has no effect in this version: " + strings.Join(idle, ", ")
+		c.Message = "has no effect: " + strings.Join(idle, ", ")
 	}
 	if fault := modelsFault(cluster.Spec.ResourceModels); fault != "" {
 		c.Status, c.Reason, c.Message = metav1.ConditionFalse, v1alpha1.ReasonInvalidResourceModels, fault
@@ -137,7 +174,7 @@ func set(status *v1alpha1.ClusterStatus, c metav1.Condition) {
 
 // report writes the status when it differs, and an event when Ready changed.
 func (r *Reconciler) report(ctx context.Context, cluster *v1alpha1.Cluster, status v1alpha1.ClusterStatus) error {
-	if apiequality.Semantic.DeepEqual(cluster.Status, status) {
+	if apiequality.Semantic.DeepEqual(owned(cluster.Status), status) {
 		return nil
 	}
 	if err := objectpatch.ApplyStatus(ctx, r.client, cluster, objectpatch.ClusterOwner, &status); err != nil {

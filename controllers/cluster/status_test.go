@@ -15,6 +15,8 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/memberprobe"
 )
 
+var start = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+
 func at(generation int64, kind string, status metav1.ConditionStatus, reason, message string) metav1.Condition {
 	return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message, ObservedGeneration: generation, LastTransitionTime: metav1.NewTime(start)}
 }
@@ -24,7 +26,9 @@ func TestTheStatusHoldsWhatWasSeenAndKeepsWhatWasNot(t *testing.T) {
 	broken := v1alpha1.APIEnablement{GroupVersion: "broken.dev/v1"}
 	ready := at(3, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonClusterReady, "the member answers and takes the credentials")
 	honored := at(3, v1alpha1.ConditionFieldsHonored, metav1.ConditionTrue, v1alpha1.ReasonAllHonored, "every field that is set has an effect")
-	probe := &v1alpha1.ProbeStatus{Outcome: metav1.ConditionTrue, Since: metav1.NewTime(start)}
+	probe := func() *v1alpha1.ProbeStatus {
+		return &v1alpha1.ProbeStatus{Outcome: metav1.ConditionTrue, Since: metav1.NewTime(start)}
+	}
 	cases := map[string]struct {
 		spec v1alpha1.ClusterSpec
 		had  v1alpha1.ClusterStatus
@@ -37,7 +41,7 @@ func TestTheStatusHoldsWhatWasSeenAndKeepsWhatWasNot(t *testing.T) {
 				summary:   &memberprobe.Summary{Nodes: v1alpha1.NodeSummary{TotalNum: 2, ReadyNum: 1}},
 			}},
 			want: v1alpha1.ClusterStatus{
-				ObservedGeneration: 3, KubernetesVersion: "v1.37.1", APIEnablements: []v1alpha1.APIEnablement{apps}, Probe: probe,
+				ObservedGeneration: 3, KubernetesVersion: "v1.37.1", APIEnablements: []v1alpha1.APIEnablement{apps}, Probe: probe(),
 				NodeSummary: &v1alpha1.NodeSummary{TotalNum: 2, ReadyNum: 1}, ResourceSummary: &v1alpha1.ResourceSummary{},
 				Conditions: []metav1.Condition{ready, at(3, v1alpha1.ConditionAPIsComplete, metav1.ConditionTrue, v1alpha1.ReasonDiscovered, "every API group could be listed"), honored},
 			},
@@ -49,7 +53,7 @@ func TestTheStatusHoldsWhatWasSeenAndKeepsWhatWasNot(t *testing.T) {
 				summaryErr: errors.New("no right"),
 			}},
 			want: v1alpha1.ClusterStatus{
-				ObservedGeneration: 3, KubernetesVersion: "v1.37.1", APIEnablements: []v1alpha1.APIEnablement{apps, broken}, Probe: probe,
+				ObservedGeneration: 3, KubernetesVersion: "v1.37.1", APIEnablements: []v1alpha1.APIEnablement{apps, broken}, Probe: probe(),
 				Conditions: []metav1.Condition{ready, at(3, v1alpha1.ConditionAPIsComplete, metav1.ConditionFalse, v1alpha1.ReasonPartlyDiscovered,
 					"could not be listed, what was known of them is kept: broken.dev/v1; the capacity is not known: no right"), honored},
 			},
@@ -63,7 +67,7 @@ func TestTheStatusHoldsWhatWasSeenAndKeepsWhatWasNot(t *testing.T) {
 				Probe: &v1alpha1.ProbeStatus{Outcome: metav1.ConditionFalse, Since: metav1.NewTime(start)},
 				Conditions: []metav1.Condition{
 					at(3, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonUnauthorized, "it is Unauthorized"),
-					at(3, v1alpha1.ConditionFieldsHonored, metav1.ConditionFalse, v1alpha1.ReasonNotYetHonored, "has no effect in this version: spec.taints[1].effect: NoExecute, other than as NoSchedule"),
+					at(3, v1alpha1.ConditionFieldsHonored, metav1.ConditionFalse, v1alpha1.ReasonNotYetHonored, "has no effect: spec.taints[1].effect: NoExecute, other than as NoSchedule, as the feature gate Failover is off"),
 				},
 			},
 		},
@@ -74,7 +78,7 @@ func TestTheStatusHoldsWhatWasSeenAndKeepsWhatWasNot(t *testing.T) {
 				ObservedGeneration: 3, Probe: &v1alpha1.ProbeStatus{Outcome: metav1.ConditionUnknown, Since: metav1.NewTime(start)},
 				Conditions: []metav1.Condition{
 					at(3, v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonSyncModeNotSupported, "it is SyncModeNotSupported"),
-					at(3, v1alpha1.ConditionFieldsHonored, metav1.ConditionFalse, v1alpha1.ReasonNotYetHonored, "has no effect in this version: spec.syncMode: Pull"),
+					at(3, v1alpha1.ConditionFieldsHonored, metav1.ConditionFalse, v1alpha1.ReasonNotYetHonored, "has no effect: spec.syncMode: Pull"),
 				},
 			},
 		},
@@ -82,7 +86,8 @@ func TestTheStatusHoldsWhatWasSeenAndKeepsWhatWasNot(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			cluster := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Generation: 3}, Spec: tc.spec, Status: tc.had}
-			got := nextStatus(cluster, tc.seen, start.Add(300*time.Millisecond), Timings{})
+			tc.want.Probe.Way = wayTo(cluster)
+			got := nextStatus(cluster, tc.seen, start.Add(300*time.Millisecond), Options{})
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("nextStatus() (-want +got):\n%s", diff)
 			}
@@ -118,6 +123,67 @@ func TestResourceModelsThatMakeNoSenseAreNamed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(tc.want, modelsFault(tc.models)); diff != "" {
 				t.Errorf("modelsFault() (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestASteadyMemberChangesNothing(t *testing.T) {
+	cluster := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Generation: 1}}
+	first := nextStatus(cluster, sighting{}, start, Options{})
+	cluster.Status = first
+	again := nextStatus(cluster, sighting{}, start.Add(time.Hour), Options{})
+	if diff := cmp.Diff(first, again); diff != "" {
+		t.Errorf("an hour later the status differs (-first +again):\n%s", diff)
+	}
+}
+
+func TestWhatOthersWriteIntoTheStatusIsNotTakenOver(t *testing.T) {
+	cluster := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Generation: 1}}
+	want := nextStatus(cluster, sighting{}, start, Options{})
+	cluster.Status = *want.DeepCopy()
+	cluster.Status.Conditions = append(cluster.Status.Conditions, metav1.Condition{Type: "example.com/Dark"}, metav1.Condition{Type: v1alpha1.ConditionTainted})
+	cluster.Status.TaintTimes = []v1alpha1.TaintTime{{Key: "a", Effect: corev1.TaintEffectNoExecute}}
+	if diff := cmp.Diff(want, nextStatus(cluster, sighting{}, start, Options{})); diff != "" {
+		t.Errorf("nextStatus() (-want +got):\n%s", diff)
+	}
+}
+
+func TestATaintDoesNotChangeTheWayToAMember(t *testing.T) {
+	way := func(spec v1alpha1.ClusterSpec) string { return wayTo(&v1alpha1.Cluster{Spec: spec}) }
+	plain := v1alpha1.ClusterSpec{APIEndpoint: "https://a"}
+	tainted := plain
+	tainted.Taints = []corev1.Taint{{Key: v1alpha1.UnreachableTaint, Effect: corev1.TaintEffectNoSchedule}}
+	elsewhere := plain
+	elsewhere.APIEndpoint = "https://b"
+	got := []bool{way(plain) == way(tainted), way(plain) == way(elsewhere)}
+	if diff := cmp.Diff([]bool{true, false}, got); diff != "" {
+		t.Errorf("the same way (-want +got):\n%s", diff)
+	}
+}
+
+func TestAMemberIsLookedAtAgainWhenItsThresholdIsOver(t *testing.T) {
+	timings := Timings{ProbeInterval: 10 * time.Second, FailureThreshold: 30 * time.Second, SuccessThreshold: 20 * time.Second}
+	status := func(ready, outcome metav1.ConditionStatus) *v1alpha1.ClusterStatus {
+		return &v1alpha1.ClusterStatus{
+			Probe:      &v1alpha1.ProbeStatus{Outcome: outcome, Since: metav1.NewTime(start)},
+			Conditions: []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: ready}},
+		}
+	}
+	for name, tc := range map[string]struct {
+		ready, outcome metav1.ConditionStatus
+		after          time.Duration
+		least, most    time.Duration
+	}{
+		"steady":                      {metav1.ConditionTrue, metav1.ConditionTrue, 25 * time.Second, 10 * time.Second, 11 * time.Second},
+		"silent for a moment":         {metav1.ConditionTrue, metav1.ConditionFalse, time.Second, 10 * time.Second, 11 * time.Second},
+		"silent, nearly long enough":  {metav1.ConditionTrue, metav1.ConditionFalse, 27 * time.Second, 3 * time.Second, 3 * time.Second},
+		"answers, nearly long enough": {metav1.ConditionFalse, metav1.ConditionTrue, 18 * time.Second, 2 * time.Second, 2 * time.Second},
+		"overdue":                     {metav1.ConditionTrue, metav1.ConditionFalse, time.Hour, minLook, minLook},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := nextLook(status(tc.ready, tc.outcome), timings, start.Add(tc.after)); got < tc.least || got > tc.most {
+				t.Errorf("nextLook() = %s, want from %s to %s", got, tc.least, tc.most)
 			}
 		})
 	}

@@ -47,6 +47,8 @@ func refuseUnusable(endpoint string, err error) error {
 		return fmt.Errorf("the kubeconfig's user may not look at the cluster to join, %s: use the kubeconfig of a cluster administrator (%w)", endpoint, cause)
 	case v1alpha1.ReasonCertificateInvalid:
 		return fmt.Errorf("the certificate of the cluster to join, %s, does not check: correct certificate-authority-data in its kubeconfig (%w)", endpoint, cause)
+	case v1alpha1.ReasonCertificateExpired:
+		return fmt.Errorf("the certificate of the cluster to join, %s, or that of the kubeconfig's user, has ended: renew it (%w)", endpoint, cause)
 	case v1alpha1.ReasonClusterNotReady:
 		return fmt.Errorf("the cluster to join, %s, is not ready: join it when its API server is healthy (%w)", endpoint, cause)
 	}

@@ -137,7 +137,19 @@ func TestProbeTellsWhatIsWrongWithAMember(t *testing.T) {
 		},
 		"its certificate ended": {
 			config: func(t *testing.T) *rest.Config { return serve(t, healthy(nil), selfSigned(t, -time.Hour)) },
-			reason: v1alpha1.ReasonCertificateInvalid, messageHas: "expired",
+			reason: v1alpha1.ReasonCertificateExpired, messageHas: "renew it in the member",
+		},
+		"the client's certificate ended": {
+			config: func(t *testing.T) *rest.Config {
+				return withCertificate(t, serve(t, answers{"/readyz": unauthorized}, nil), -time.Hour)
+			},
+			reason: v1alpha1.ReasonCertificateExpired, messageHas: "the client certificate ended at", messageHas2: "join the cluster again",
+		},
+		"the client's certificate has not ended": {
+			config: func(t *testing.T) *rest.Config {
+				return withCertificate(t, serve(t, answers{"/readyz": unauthorized}, nil), time.Hour)
+			},
+			reason: v1alpha1.ReasonUnauthorized, messageHas: "put a valid token or kubeconfig",
 		},
 		"the token is not valid": {
 			config: func(t *testing.T) *rest.Config { return serve(t, answers{"/readyz": unauthorized}, nil) },
@@ -220,6 +232,20 @@ func selfSigned(t *testing.T, ends time.Duration) *tls.Certificate {
 		t.Fatal(err)
 	}
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// withCertificate lets a connection show a client certificate that ends at some time from now.
+func withCertificate(t *testing.T, config *rest.Config, ends time.Duration) *rest.Config {
+	t.Helper()
+	certificate := selfSigned(t, ends)
+	key, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.BearerToken = ""
+	config.CertData = pemOf(certificate)
+	config.KeyData = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})
+	return config
 }
 
 func pemOf(certificate *tls.Certificate) []byte {

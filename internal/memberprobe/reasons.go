@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
@@ -50,6 +51,12 @@ func classify(err error, host, doing string) *ReasonedError {
 	case apierrors.IsForbidden(err):
 		result.Reason = v1alpha1.ReasonForbidden
 		result.Message = fmt.Sprintf("the credentials lack a right that Flotilla needs in the member (%s): %v", doing, err)
+	case expired(err) != nil:
+		// Without the current time, that the cause names: what is reported must not change with every look.
+		certificate := expired(err)
+		result.Reason = v1alpha1.ReasonCertificateExpired
+		result.Message = fmt.Sprintf("the certificate of %s counts from %s to %s: renew it in the member, or correct the clocks",
+			host, stamp(certificate.NotBefore), stamp(certificate.NotAfter))
 	case isCertificateError(err):
 		result.Reason = v1alpha1.ReasonCertificateInvalid
 		result.Message = fmt.Sprintf("the certificate of %s does not check: %v; correct the CA bundle in the credentials Secret, or the endpoint's name", host, certificateCause(err))
@@ -83,6 +90,17 @@ func isCertificateError(err error) bool {
 	var hostname x509.HostnameError
 	return errors.As(err, &verification) || errors.As(err, &unknown) || errors.As(err, &invalid) || errors.As(err, &hostname)
 }
+
+// expired is the server's certificate that is used outside of its time; nil when the error is another one.
+func expired(err error) *x509.Certificate {
+	var invalid x509.CertificateInvalidError
+	if errors.As(err, &invalid) && invalid.Reason == x509.Expired {
+		return invalid.Cert
+	}
+	return nil
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // certificateCause is the part of the error that names the defect of the certificate.
 func certificateCause(err error) error {

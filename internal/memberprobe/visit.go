@@ -2,6 +2,9 @@ package memberprobe
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -11,6 +14,7 @@ import (
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 )
@@ -21,6 +25,8 @@ type Visit struct {
 	clientset  kubernetes.Interface
 	rest       rest.Interface
 	httpClient *http.Client
+	// certificate of the client; nil when it has none.
+	certificate *x509.Certificate
 }
 
 // Open prepares a visit; nothing is sent yet. Errors are of type *ReasonedError.
@@ -43,7 +49,20 @@ func Open(config *rest.Config) (*Visit, error) {
 		return nil, &ReasonedError{Reason: v1alpha1.ReasonCredentialsInvalid, Err: err,
 			Message: fmt.Sprintf("the endpoint %s cannot be used: %v", config.Host, err)}
 	}
-	return &Visit{host: config.Host, clientset: clientset, rest: clientset.Discovery().RESTClient(), httpClient: httpClient}, nil
+	return &Visit{host: config.Host, clientset: clientset, rest: clientset.Discovery().RESTClient(), httpClient: httpClient, certificate: clientCertificate(config)}, nil
+}
+
+// clientCertificate is the certificate that a connection shows; nil when it shows none.
+func clientCertificate(config *rest.Config) *x509.Certificate {
+	block, _ := pem.Decode(config.CertData)
+	if block == nil {
+		return nil
+	}
+	certificate, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil // making the client says so
+	}
+	return certificate
 }
 
 // Close ends the visit's connections.
@@ -60,6 +79,19 @@ type Identity struct {
 // Probe asks whether the member's API server is ready, whether it takes the credentials, and which cluster
 // it is. Errors are of type *ReasonedError. The caller's context bounds it in time.
 func (v *Visit) Probe(ctx context.Context) (Identity, error) {
+	identity, err := v.ask(ctx)
+	var fault *ReasonedError
+	if errors.As(err, &fault) && fault.Reason == v1alpha1.ReasonUnauthorized && v.certificate != nil &&
+		(clock.RealClock{}).Now().After(v.certificate.NotAfter) {
+		// The member does not say why it refuses a certificate, so that is looked up here.
+		return Identity{}, &ReasonedError{Reason: v1alpha1.ReasonCertificateExpired, Err: err,
+			Message: fmt.Sprintf("%s refused the credentials: the client certificate ended at %s. Put a kubeconfig with a new one into the credentials Secret, or join the cluster again",
+				v.host, stamp(v.certificate.NotAfter))}
+	}
+	return identity, err
+}
+
+func (v *Visit) ask(ctx context.Context) (Identity, error) {
 	if err := v.ready(ctx); err != nil {
 		return Identity{}, err
 	}
