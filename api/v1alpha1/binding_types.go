@@ -65,6 +65,14 @@ type BindingSpec struct {
 	// +kubebuilder:validation:MaxItems=1024
 	RequiredBy []BindingSnapshot `json:"requiredBy,omitempty"`
 
+	// preservedIn are clusters in which a template that needed this one was to be preserved when it was deleted, and was
+	// deleted: the object stays there, and is preserved when this binding is deleted. Written by dependencies.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=1024
+	// +kubebuilder:validation:items:MaxLength=48
+	PreservedIn []string `json:"preservedIn,omitempty"`
+
 	// propagateDeps is the policy's propagateDeps. Written by propagation.
 	// +optional
 	PropagateDeps bool `json:"propagateDeps,omitempty"`
@@ -344,6 +352,11 @@ type BindingSuspension struct {
 	// scheduling true stops new decisions. Set by controllers outside of Flotilla, such as a queue.
 	// +optional
 	Scheduling *bool `json:"scheduling,omitempty"`
+
+	// held true keeps the template from members for as long as nobody knows how many replicas it asks for, or an override
+	// policy is missing that its policy depends on. Written by propagation.
+	// +optional
+	Held *bool `json:"held,omitempty"`
 }
 
 // BindingPriority orders scheduling.

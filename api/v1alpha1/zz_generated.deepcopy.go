@@ -292,6 +292,11 @@ func (in *BindingSpec) DeepCopyInto(out *BindingSpec) {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
 	}
+	if in.PreservedIn != nil {
+		in, out := &in.PreservedIn, &out.PreservedIn
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	if in.Failover != nil {
 		in, out := &in.Failover, &out.Failover
 		*out = new(FailoverBehavior)
@@ -409,6 +414,11 @@ func (in *BindingSuspension) DeepCopyInto(out *BindingSuspension) {
 	in.Suspension.DeepCopyInto(&out.Suspension)
 	if in.Scheduling != nil {
 		in, out := &in.Scheduling, &out.Scheduling
+		*out = new(bool)
+		**out = **in
+	}
+	if in.Held != nil {
+		in, out := &in.Held, &out.Held
 		*out = new(bool)
 		**out = **in
 	}

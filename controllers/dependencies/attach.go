@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -21,7 +20,9 @@ import (
 type request struct {
 	owner   types.NamespacedName
 	binding v1alpha1.Binding // of the owner; nil takes the entry out
-	key     types.NamespacedName
+	// gone says that the owner's binding does not exist any more: what it was to preserve stays.
+	gone bool
+	key  types.NamespacedName
 	// resource is the object, for a binding that is made.
 	resource v1alpha1.ObjectReference
 }
@@ -38,33 +39,58 @@ func (r *Reconciler) fulfil(ctx context.Context, q request) (bool, error) {
 		return false, err
 	}
 	var version string
-	var required []v1alpha1.BindingSnapshot
+	var have claims
 	if current != nil {
-		version, required = current.GetResourceVersion(), current.BindingSpec().RequiredBy
+		version, have = current.GetResourceVersion(), claimsOf(current)
 	}
 	if !r.writes.Seen(q.key, version) {
 		return false, nil
 	}
-	want := q.in(required)
+	want := q.in(have)
+	if want.preserved, err = r.staying(ctx, want.preserved); err != nil {
+		return false, err
+	}
 	switch {
-	case equality.Semantic.DeepEqual(want, required):
+	case want.equal(have):
 		return true, nil
 	case current != nil && current.GetDeletionTimestamp() != nil:
 		return q.binding == nil, nil // one is made anew when it is gone
-	case len(want) == 0 && current.BindingSpec().Attached():
+	case len(want.required) == 0 && current.BindingSpec().Attached():
 		return r.detach(ctx, current)
 	default:
 		return settle(r.apply(ctx, q, current, want))
 	}
 }
 
-// in is who requires the object once the owner's entry is what it asks for.
-func (q request) in(required []v1alpha1.BindingSnapshot) []v1alpha1.BindingSnapshot {
+// in is what the object's binding says once the owner's entry is what it asks for.
+func (q request) in(have claims) claims {
+	want := have
+	before := entryIn(have.required, q.owner.Namespace, q.owner.Name)
 	entry := v1alpha1.BindingSnapshot{Namespace: q.owner.Namespace, Name: q.owner.Name}
-	if q.binding != nil {
-		entry = entryOf(q.binding, entryIn(required, q.owner.Namespace, q.owner.Name))
+	switch {
+	case q.binding != nil:
+		entry = entryOf(q.binding, before)
+	case q.gone && before != nil:
+		want.preserved = have.inherit(*before)
 	}
-	return replaced(required, entry)
+	want.required = replaced(have.required, entry)
+	return want
+}
+
+// staying are the clusters that are not about to leave the fleet: what happens to the objects in one that is, its Cluster says.
+func (r *Reconciler) staying(ctx context.Context, clusters []string) ([]string, error) {
+	var stay []string
+	for _, name := range clusters {
+		cluster := &v1alpha1.Cluster{}
+		err := r.client.Get(ctx, types.NamespacedName{Name: name}, cluster, client.UnsafeDisableDeepCopy)
+		if client.IgnoreNotFound(err) != nil {
+			return nil, fmt.Errorf("reading Cluster %s: %w", name, err)
+		}
+		if err == nil && cluster.DeletionTimestamp == nil {
+			stay = append(stay, name)
+		}
+	}
+	return stay, nil
 }
 
 // current is a copy of a binding; nil when there is none.
@@ -107,8 +133,8 @@ func (r *Reconciler) detach(ctx context.Context, current v1alpha1.Binding) (bool
 }
 
 // apply writes who requires an object. current is nil for a binding that is made.
-func (r *Reconciler) apply(ctx context.Context, q request, current v1alpha1.Binding, required []v1alpha1.BindingSnapshot) error {
-	spec := &v1alpha1.BindingSpec{Resource: q.resource, RequiredBy: required}
+func (r *Reconciler) apply(ctx context.Context, q request, current v1alpha1.Binding, want claims) error {
+	spec := &v1alpha1.BindingSpec{Resource: q.resource, RequiredBy: want.required, PreservedIn: want.preserved}
 	if current != nil {
 		spec.Resource = current.BindingSpec().Resource
 	}

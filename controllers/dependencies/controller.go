@@ -27,6 +27,7 @@ import (
 )
 
 // +kubebuilder:rbac:groups=flotilla.dev,resources=resourcebindings,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=flotilla.dev,resources=clusters,verbs=get;list;watch
 
 const name = "dependencies"
 
@@ -95,6 +96,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named(name).
 		Watches(&v1alpha1.ResourceBinding{}, r.onBinding()).
+		Watches(&v1alpha1.Cluster{}, r.onCluster()).
 		WatchesRawSource(source.Func(news.begin)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: o.Concurrency}).
 		Complete(r)
@@ -123,12 +125,25 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, fmt.Errorf("reading binding %s: %w", owner, err)
 	case err != nil:
 		r.writes.Forget(owner)
-		return r.abandon(ctx, owner)
+		return r.abandon(ctx, request{owner: owner, gone: true})
+	}
+	if len(binding.BindingSpec().PreservedIn) > 0 { // a cluster may be leaving
+		if result, err := r.fulfilAll(ctx, []request{{owner: owner, key: owner}}); err != nil || result.RequeueAfter > 0 {
+			return result, err
+		}
+	}
+	switch {
 	case !isOwner(binding):
-		return r.abandon(ctx, owner)
+		return r.abandon(ctx, request{owner: owner})
 	case binding.GetDeletionTimestamp() != nil:
 		return ctrl.Result{}, nil // what goes along leaves last: when the owner is gone
+	default:
+		return r.look(ctx, owner, binding)
 	}
+}
+
+// look finds an owner's template, and brings along what that needs.
+func (r *Reconciler) look(ctx context.Context, owner types.NamespacedName, binding v1alpha1.Binding) (ctrl.Result, error) {
 	resource := binding.BindingSpec().Resource
 	obj, exists, err := r.templates.Get(resource.GroupVersionKind(), resource.Key())
 	if errors.Is(err, objectcache.ErrNotSynced) {
@@ -152,7 +167,7 @@ func (r *Reconciler) bringAlong(ctx context.Context, owner types.NamespacedName,
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("finding what is required by %s: %w", owner, err)
 	}
-	along, misread := r.gather(owner, template)
+	along, misread := r.gather(owner, template, attached)
 	if misread != nil {
 		along = found{unknown: sets.New[schema.GroupVersionKind]()}
 		for _, other := range attached {
@@ -172,14 +187,21 @@ func (r *Reconciler) bringAlong(ctx context.Context, owner types.NamespacedName,
 	}
 }
 
-// abandon takes out every entry of a binding that is gone, or whose template takes nothing along any more.
-func (r *Reconciler) abandon(ctx context.Context, owner types.NamespacedName) (ctrl.Result, error) {
+// abandon takes out every entry of a binding that is gone, or whose template takes nothing along any more. leave is what it
+// asks of each object.
+func (r *Reconciler) abandon(ctx context.Context, leave request) (ctrl.Result, error) {
+	owner := leave.owner
 	r.interests.forget(owner)
 	attached, err := hostindex.Bindings(ctx, r.client, hostindex.ByOwner, hostindex.OwnerValue(owner.Namespace, owner.Name))
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("finding what was required by %s: %w", owner, err)
 	}
-	return r.fulfilAll(ctx, requests(owner, nil, found{}, attached))
+	list := make([]request, len(attached))
+	for i, other := range attached {
+		list[i] = leave
+		list[i].key = client.ObjectKeyFromObject(other)
+	}
+	return r.fulfilAll(ctx, list)
 }
 
 func (r *Reconciler) fulfilAll(ctx context.Context, list []request) (ctrl.Result, error) {

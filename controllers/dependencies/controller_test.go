@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -12,6 +13,7 @@ import (
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/interpreter"
@@ -360,3 +362,145 @@ func TestKindsAreNeededAsLongAsSomebodyLooksForThem(t *testing.T) {
 		t.Errorf("something is left of an owner that is gone: %+v", b.interests)
 	}
 }
+
+// preserving lets what a template was stay when the template is deleted.
+func preserving(binding *v1alpha1.ResourceBinding) *v1alpha1.ResourceBinding {
+	binding.Spec.PreserveResourcesOnDeletion = ptr.To(true)
+	return binding
+}
+
+func fleet(names ...string) []client.Object {
+	var clusters []client.Object
+	for _, name := range names {
+		clusters = append(clusters, &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	}
+	return clusters
+}
+
+// TestWhatAnOwnerWantedPreservedStaysWithoutIt deletes an owner for good and looks where the ConfigMap is to stay.
+func TestWhatAnOwnerWantedPreservedStaysWithoutIt(t *testing.T) {
+	governed := ownerOf(configMap, "settings", "m3")
+	governed.Spec.PropagateDeps = false
+	for name, tc := range map[string]struct {
+		bindings []client.Object
+		clusters []string
+		want     []string
+	}{
+		"shared":                        {[]client.Object{preserving(owner("web", "m1", "m2")), owner("api", "m2")}, []string{"m1", "m2"}, []string{"m1", "m2"}},
+		"shared and not preserved":      {[]client.Object{owner("web", "m1"), owner("api", "m2")}, []string{"m1", "m2"}, nil},
+		"preserved by the other one":    {[]client.Object{owner("web", "m1"), preserving(owner("api", "m2"))}, []string{"m1", "m2"}, nil},
+		"with a policy of its own":      {[]client.Object{preserving(owner("web", "m1")), governed}, []string{"m1", "m3"}, []string{"m1"}},
+		"in a cluster that is gone too": {[]client.Object{preserving(owner("web", "m1", "m2")), owner("api", "m3")}, []string{"m1", "m3"}, []string{"m1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t, append(fleet(tc.clusters...), tc.bindings...)...)
+			b.templates.put(t, web, api, settings)
+			b.watchAll()
+			b.reconcile(t, webKey)
+			b.reconcile(t, apiKey)
+			b.remove(t, webKey)
+			b.reconcile(t, webKey)
+			got := &v1alpha1.ResourceBinding{}
+			if err := b.host.Get(t.Context(), settingsKey, got); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, got.Spec.PreservedIn); diff != "" {
+				t.Errorf("preserved in (-want +got):\n%s", diff)
+			}
+			for _, cluster := range tc.want {
+				if !got.Spec.HasTarget(cluster) || !got.Spec.Preserves(cluster) {
+					t.Errorf("%s: the object is to be there: %v, to be preserved: %v", cluster, got.Spec.HasTarget(cluster), got.Spec.Preserves(cluster))
+				}
+			}
+			if entryIn(got.Spec.RequiredBy, webKey.Namespace, webKey.Name) != nil {
+				t.Errorf("an owner that is gone requires it: %v", got.Spec.RequiredBy)
+			}
+			before := b.applies
+			b.reconcile(t, webKey)
+			b.reconcile(t, settingsKey)
+			if b.applies != before {
+				t.Errorf("%d more writes, want none", b.applies-before)
+			}
+		})
+	}
+}
+
+func TestWhatIsPreservedStaysWhereItIsWhenOthersMoveAndEndsWithTheLastOne(t *testing.T) {
+	b := newBed(t, append(fleet("m1", "m2", "m3"), preserving(owner("web", "m1")), owner("api", "m2"))...)
+	b.templates.put(t, web, api, settings)
+	b.watchAll()
+	b.reconcile(t, webKey)
+	b.reconcile(t, apiKey)
+	b.remove(t, webKey)
+	b.reconcile(t, webKey)
+	b.change(t, apiKey, decided("m3"))
+	b.reconcile(t, apiKey)
+	got := &v1alpha1.ResourceBinding{}
+	if err := b.host.Get(t.Context(), settingsKey, got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(named("m1", "m3"), got.Spec.Targets()); diff != "" {
+		t.Errorf("where it goes (-want +got):\n%s", diff)
+	}
+	b.remove(t, apiKey)
+	b.reconcile(t, apiKey)
+	got = &v1alpha1.ResourceBinding{}
+	if err := b.host.Get(t.Context(), settingsKey, got); err != nil {
+		t.Fatal(err)
+	}
+	if got.DeletionTimestamp == nil || !got.Spec.Preserves("m1") || got.Spec.Preserves("m3") {
+		t.Errorf("being deleted: %v, preserved in m1 %v and m3 %v; want it to end and stay in m1 only", got.DeletionTimestamp, got.Spec.Preserves("m1"), got.Spec.Preserves("m3"))
+	}
+}
+
+func TestWhatIsPreservedDoesNotHoldAClusterThatLeaves(t *testing.T) {
+	leaving := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "m1", Finalizers: []string{v1alpha1.ClusterFinalizer}}}
+	b := newBed(t, append(fleet("m2"), leaving, preserving(owner("web", "m1", "m2")), owner("api", "m2"))...)
+	b.templates.put(t, web, api, settings)
+	b.watchAll()
+	b.reconcile(t, webKey)
+	b.reconcile(t, apiKey)
+	b.remove(t, webKey)
+	b.reconcile(t, webKey)
+	if err := b.host.Delete(t.Context(), leaving); err != nil {
+		t.Fatal(err)
+	}
+	q := &recorder{}
+	after := leaving.DeepCopy()
+	after.DeletionTimestamp = &metav1.Time{Time: time.Unix(1_700_000_000, 0)}
+	b.onCluster().Update(t.Context(), event.UpdateEvent{ObjectOld: leaving, ObjectNew: after}, q)
+	if diff := cmp.Diff([]ctrl.Request{{NamespacedName: settingsKey}}, q.added); diff != "" {
+		t.Errorf("what is looked at (-want +got):\n%s", diff)
+	}
+	b.reconcile(t, settingsKey)
+	got := &v1alpha1.ResourceBinding{}
+	if err := b.host.Get(t.Context(), settingsKey, got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"m2"}, got.Spec.PreservedIn); diff != "" {
+		t.Errorf("preserved in (-want +got):\n%s", diff)
+	}
+}
+
+func TestWhatIsBeingDeletedStaysWhereItIsAndGoesNowhereElse(t *testing.T) {
+	b := newBed(t, owner("web", "m1"), owner("api", "m2"))
+	b.templates.put(t, web, api, settings)
+	b.watchAll()
+	b.reconcile(t, webKey)
+	now := metav1.Unix(1_700_000_000, 0)
+	b.templates.objects[object{configMap, types.NamespacedName{Namespace: "shop", Name: "settings"}}].SetDeletionTimestamp(&now)
+	b.reconcile(t, webKey)
+	b.reconcile(t, apiKey)
+	b.expect(t, map[string][]v1alpha1.BindingSnapshot{"ConfigMap settings": {by("web", "m1")}})
+	b.templates.drop(configMap, "settings")
+	b.reconcile(t, webKey)
+	b.expect(t, map[string][]v1alpha1.BindingSnapshot{})
+}
+
+// recorder is a queue that remembers what was added.
+type recorder struct {
+	queue
+	added []ctrl.Request
+}
+
+func (r *recorder) Add(request ctrl.Request) { r.added = append(r.added, request) }

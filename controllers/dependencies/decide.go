@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/utils/ptr"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
@@ -76,4 +77,34 @@ func replaced(required []v1alpha1.BindingSnapshot, entry v1alpha1.BindingSnapsho
 		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 	})
 	return list
+}
+
+// claims are what dependencies says in one binding: who requires the object, and where it is preserved for owners that are
+// gone.
+type claims struct {
+	required  []v1alpha1.BindingSnapshot
+	preserved []string
+}
+
+func claimsOf(binding v1alpha1.Binding) claims {
+	spec := binding.BindingSpec()
+	return claims{required: spec.RequiredBy, preserved: spec.PreservedIn}
+}
+
+func (c claims) equal(other claims) bool {
+	return equality.Semantic.DeepEqual(c.required, other.required) && slices.Equal(c.preserved, other.preserved)
+}
+
+// inherit is where the object is preserved once an owner is gone: if the clusters of the owner keep what it was, they keep
+// what it brought along, wherever others that require the object go afterwards.
+func (c claims) inherit(owner v1alpha1.BindingSnapshot) []string {
+	if !owner.PreserveResourcesOnDeletion {
+		return c.preserved
+	}
+	clusters := slices.Clone(c.preserved)
+	for _, target := range owner.Clusters {
+		clusters = append(clusters, target.Name)
+	}
+	slices.Sort(clusters)
+	return slices.Compact(clusters)
 }

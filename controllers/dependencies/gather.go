@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
@@ -29,9 +30,11 @@ type search struct {
 	interpreter Interpreter
 	owner       types.NamespacedName
 	template    *unstructured.Unstructured
-	selectors   []selection
-	interest    interest
-	found       found
+	// attached are the bindings of what went along so far.
+	attached  sets.Set[types.NamespacedName]
+	selectors []selection
+	interest  interest
+	found     found
 }
 
 // selection is every object of a kind that a selector matches.
@@ -42,8 +45,11 @@ type selection struct {
 
 // gather finds what goes along with an owner's template: what it needs, what that needs in turn, and what follows it. What
 // is looked for is remembered before it is looked for, so that nothing that appears meanwhile is missed.
-func (r *Reconciler) gather(owner types.NamespacedName, template *unstructured.Unstructured) (found, error) {
-	s := &search{templates: r.templates, interpreter: r.interpreter, owner: owner, template: template}
+func (r *Reconciler) gather(owner types.NamespacedName, template *unstructured.Unstructured, attached []v1alpha1.Binding) (found, error) {
+	s := &search{templates: r.templates, interpreter: r.interpreter, owner: owner, template: template, attached: sets.New[types.NamespacedName]()}
+	for _, binding := range attached {
+		s.attached.Insert(client.ObjectKeyFromObject(binding))
+	}
 	named := sets.New[object]()
 	if err := s.add(named, template); err != nil {
 		return found{}, err
@@ -167,8 +173,12 @@ func (s *search) take(named sets.Set[object], gvk schema.GroupVersionKind, cache
 	if !ok {
 		return fmt.Errorf("the cache holds a %T", cached)
 	}
-	if !portable(gvk, obj) || bindingKey(gvk, obj.GetNamespace(), obj.GetName()) == s.owner {
+	key := bindingKey(gvk, obj.GetNamespace(), obj.GetName())
+	if !portable(gvk, obj) || key == s.owner {
 		return nil
+	}
+	if obj.GetDeletionTimestamp() != nil && !s.attached.Has(key) {
+		return nil // while something holds it, so do members; but it comes to no new ones
 	}
 	s.found.objects[object{gvk, types.NamespacedName{Namespace: obj.GetNamespace(), Name: obj.GetName()}}] = obj.GetUID()
 	return s.add(named, obj)
@@ -177,9 +187,6 @@ func (s *search) take(named sets.Set[object], gvk schema.GroupVersionKind, cache
 // portable says whether an object means something in another cluster. Who made it does not matter, because it was asked for
 // by name; but a token of the host's is worth nothing elsewhere, and nobody else's business.
 func portable(gvk schema.GroupVersionKind, obj *unstructured.Unstructured) bool {
-	if obj.GetDeletionTimestamp() != nil {
-		return false
-	}
 	if gvk.GroupKind() == (schema.GroupKind{Kind: "Secret"}) && obj.Object["type"] == "kubernetes.io/service-account-token" {
 		return false
 	}

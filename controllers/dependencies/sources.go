@@ -56,7 +56,7 @@ func (r *Reconciler) onBinding() handler.Funcs {
 				priority = resyncPriority
 				enqueue(q, priority, ownersOf(binding)...)
 			}
-			if isOwner(binding) {
+			if isOwner(binding) || len(binding.BindingSpec().PreservedIn) > 0 {
 				enqueue(q, priority, client.ObjectKeyFromObject(binding))
 			}
 		},
@@ -78,6 +78,29 @@ func (r *Reconciler) onBinding() handler.Funcs {
 				enqueue(q, userPriority, client.ObjectKeyFromObject(binding))
 			}
 		},
+	}
+}
+
+// onCluster looks at what is preserved in a cluster when that is about to leave the fleet, or is gone.
+func (r *Reconciler) onCluster() handler.Funcs {
+	preserved := func(ctx context.Context, cluster string, q queue) {
+		bindings, err := hostindex.Bindings(ctx, r.client, hostindex.ByCluster, cluster)
+		if err != nil {
+			return // the cache is closing
+		}
+		for _, binding := range bindings {
+			if slices.Contains(binding.BindingSpec().PreservedIn, cluster) {
+				enqueue(q, resyncPriority, client.ObjectKeyFromObject(binding))
+			}
+		}
+	}
+	return handler.Funcs{
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
+			if e.ObjectOld.GetDeletionTimestamp() == nil && e.ObjectNew.GetDeletionTimestamp() != nil {
+				preserved(ctx, e.ObjectNew.GetName(), q)
+			}
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { preserved(ctx, e.Object.GetName(), q) },
 	}
 }
 

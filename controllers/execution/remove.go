@@ -117,7 +117,7 @@ func (w *worker) provenUnwanted(ctx context.Context, key types.NamespacedName) (
 // the template goes, or because the Cluster is leaving and its deletionPolicy is Keep.
 func (w *worker) keepsObjects(ctx context.Context, binding v1alpha1.Binding) (bool, error) {
 	if binding != nil && binding.GetDeletionTimestamp() != nil {
-		if preserve := binding.BindingSpec().PreserveResourcesOnDeletion; preserve != nil && *preserve {
+		if binding.BindingSpec().Preserves(w.member.Name) {
 			return true, nil
 		}
 	}

@@ -22,7 +22,7 @@ const (
 
 // rulesOf are what a binding asks for in one member.
 func rulesOf(spec *v1alpha1.BindingSpec, cluster string) applyplan.Rules {
-	rules := applyplan.Rules{Suspended: suspended(spec.Suspension, cluster)}
+	rules := applyplan.Rules{Suspended: suspended(spec.Suspension, cluster) || spec.Retains(cluster)}
 	takeOver := v1alpha1.TakeOver("")
 	if a := spec.ApplyRules; a != nil {
 		takeOver = a.TakeOver
@@ -38,7 +38,7 @@ func rulesOf(spec *v1alpha1.BindingSpec, cluster string) applyplan.Rules {
 }
 
 func suspended(s *v1alpha1.BindingSuspension, cluster string) bool {
-	return s != nil && (ptr.Deref(s.Dispatching, false) ||
+	return s != nil && (ptr.Deref(s.Dispatching, false) || ptr.Deref(s.Held, false) ||
 		s.DispatchingOnClusters != nil && slices.Contains(s.DispatchingOnClusters.ClusterNames, cluster))
 }
 
