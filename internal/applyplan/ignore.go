@@ -1,10 +1,10 @@
 package applyplan
 
 import (
-	"encoding/json"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/flotilla-dev/flotilla/internal/pointer"
 )
@@ -47,6 +47,7 @@ func (d Desired) Content(live *Live) map[string]any {
 	return Without(manifest, missing)
 }
 
+// ownedTree reads what Owned wrote; whole numbers are int64, as from an API server.
 func ownedTree(owned string) map[string]any {
 	var tree map[string]any
 	if json.Unmarshal([]byte(owned), &tree) != nil {
@@ -61,8 +62,15 @@ func (d Desired) measured(owned string) string {
 		return owned
 	}
 	tree := ownedTree(owned)
+	var paths []pointer.Path
 	for _, text := range d.Left {
-		prune(tree, d.Initial, pointer.Parse(text))
+		if path, _, found := treePath(tree, d.Initial, pointer.Parse(text)); found {
+			paths = append(paths, path)
+		}
+	}
+	pointer.DeleteAll(tree, paths)
+	for _, path := range paths {
+		trim(tree, path)
 	}
 	measured, err := json.Marshal(tree)
 	if err != nil {
@@ -71,36 +79,64 @@ func (d Desired) measured(owned string) string {
 	return string(measured)
 }
 
-// prune takes what a path leads to out of the tree, and the branches that are empty then.
-func prune(tree, manifest any, path []string) {
-	key, child, found := ownedStep(tree, manifest, path[0])
-	branch, _ := tree.(map[string]any)
-	if !found {
+// trim takes the branches out that a path leads through and that are empty.
+func trim(branch map[string]any, path pointer.Path) {
+	child, isBranch := branch[path[0]].(map[string]any)
+	if !isBranch || len(path) == 1 {
 		return
 	}
-	if len(path) > 1 {
-		prune(branch[key], child, path[1:])
-		if left, isBranch := branch[key].(map[string]any); !isBranch || len(left) > 0 {
-			return
-		}
+	if trim(child, path[1:]); len(child) == 0 {
+		delete(branch, path[0])
 	}
-	delete(branch, key)
 }
 
-// ownedAt follows a path at once through a manifest and through the tree of what is owned of its live object.
-func ownedAt(tree, manifest any, path []string) (any, bool) {
-	for _, token := range path {
-		key, child, found := ownedStep(tree, manifest, token)
-		if !found {
-			return nil, false
-		}
-		branch, _ := tree.(map[string]any)
-		if tree, found = branch[key]; !found {
-			return nil, false
-		}
-		manifest = child
+// ownedAt is the value in the tree of what is owned that a path leads to in the manifest.
+func ownedAt(tree map[string]any, manifest any, path pointer.Path) (any, bool) {
+	inTree, shape, found := treePath(tree, manifest, path)
+	if !found {
+		return nil, false
 	}
-	return plain(tree, manifest)
+	value, found := inTree.Get(tree)
+	if !found {
+		return nil, false
+	}
+	return plain(value, shape)
+}
+
+// treePath is the path in the tree of what is owned to what a path leads to in the manifest, and the part of the manifest
+// there. Where the tree ends in a value that is owned as a whole, such as a list without keys, the rest of the path
+// leads through that value as it is.
+func treePath(tree map[string]any, manifest any, path pointer.Path) (inTree pointer.Path, shape any, found bool) {
+	var branch any = tree
+	for i, token := range path {
+		if isLeaf(branch) {
+			inTree = append(inTree, path[i:]...)
+			shape, _ = path[i:].Get(manifest)
+			_, found = inTree.Get(tree)
+			return inTree, shape, found
+		}
+		key, child, known := ownedStep(branch, manifest, token)
+		fields, _ := branch.(map[string]any)
+		if branch, found = fields[key]; !known || !found {
+			return nil, nil, false
+		}
+		inTree, manifest = append(inTree, key), child
+	}
+	return inTree, manifest, true
+}
+
+// isLeaf says whether a part of the tree is the object's own value.
+func isLeaf(part any) bool {
+	branch, isMap := part.(map[string]any)
+	if !isMap {
+		return true
+	}
+	for key := range branch {
+		if strings.HasPrefix(key, fieldPrefix) || strings.HasPrefix(key, keyPrefix) || strings.HasPrefix(key, valuePrefix) {
+			return false
+		}
+	}
+	return true
 }
 
 // ownedStep finds the key under which the tree holds what a token leads to in the manifest.
@@ -147,13 +183,5 @@ func plain(tree, manifest any) (any, bool) {
 		list, isList := tree.([]any)
 		return list, isList // the parts of a keyed list are named one by one
 	}
-	return whole(tree), true
-}
-
-// whole gives back whole numbers as API servers decode them.
-func whole(value any) any {
-	if n, isFloat := value.(float64); isFloat && n == float64(int64(n)) {
-		return int64(n)
-	}
-	return value
+	return tree, true
 }

@@ -1,10 +1,13 @@
 package applyplan
 
 import (
-	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/util/json"
+
+	"github.com/flotilla-dev/flotilla/internal/pointer"
 )
 
 // fromJSON reads an object; whole numbers are int64, as from an API server.
@@ -13,23 +16,6 @@ func fromJSON(t testing.TB, text string) map[string]any {
 	var value map[string]any
 	if err := json.Unmarshal([]byte(text), &value); err != nil {
 		t.Fatalf("reading %s: %v", text, err)
-	}
-	fields, _ := wholeNumbers(value).(map[string]any)
-	return fields
-}
-
-func wholeNumbers(value any) any {
-	switch v := value.(type) {
-	case map[string]any:
-		for key := range v {
-			v[key] = wholeNumbers(v[key])
-		}
-	case []any:
-		for i := range v {
-			v[i] = wholeNumbers(v[i])
-		}
-	case float64:
-		return whole(v)
 	}
 	return value
 }
@@ -97,6 +83,74 @@ func TestAFieldThatIsLeftToTheMember(t *testing.T) {
 			}
 		})
 	}
+}
+
+// leaf holds a list and a map that are owned as a whole each: the tree has them as they are.
+const leaf = `{"spec":{"args":["--level=1","--size=2","--new"],"nodes":{"disk":"ssd","zone":"a"},"limits":[{"big":9007199254740993}]}}`
+
+func TestAFieldWithinAValueThatIsOwnedAsAWhole(t *testing.T) {
+	owned := `{"f:spec":{"f:args":["--level=7","--size=2","--new"],"f:nodes":{"disk":"hdd","zone":"a"},"f:limits":[{"big":9007199254740995}]}}`
+	for name, tc := range map[string]struct {
+		left []string
+		want string
+	}{
+		"is an element of a list": {
+			[]string{"/spec/args/0"},
+			`{"spec":{"args":["--level=7","--size=2","--new"],"nodes":{"disk":"ssd","zone":"a"},"limits":[{"big":9007199254740993}]}}`,
+		},
+		"is a key of a map": {
+			[]string{"/spec/nodes/disk"},
+			`{"spec":{"args":["--level=1","--size=2","--new"],"nodes":{"disk":"hdd","zone":"a"},"limits":[{"big":9007199254740993}]}}`,
+		},
+		"is a large number in an object in a list": {
+			[]string{"/spec/limits/0/big"},
+			`{"spec":{"args":["--level=1","--size=2","--new"],"nodes":{"disk":"ssd","zone":"a"},"limits":[{"big":9007199254740995}]}}`,
+		},
+		"are several elements of one list": {
+			[]string{"/spec/args/0", "/spec/args/1"},
+			`{"spec":{"args":["--level=7","--size=2","--new"],"nodes":{"disk":"ssd","zone":"a"},"limits":[{"big":9007199254740993}]}}`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			initial := fromJSON(t, leaf)
+			desired := Desired{Manifest: Without(initial, tc.left), Initial: initial, Left: tc.left, Hash: "h1"}
+			if diff := cmp.Diff(fromJSON(t, tc.want), desired.Content(&Live{Owned: owned})); diff != "" {
+				t.Errorf("Content() (-want +got):\n%s", diff)
+			}
+			live := ours(func(l *Live) {
+				l.Owned = `{"f:spec":{"f:args":["--level=1","--size=2","--new"],"f:nodes":{"disk":"ssd","zone":"a"},"f:limits":[{"big":9007199254740993}]}}`
+			})
+			accepted := &Accepted{UID: "u1", Hash: "h1", Owned: live.Owned}
+			for _, field := range tc.left {
+				path, _, _ := treePath(ownedTree(live.Owned), initial, pointer.Parse(field))
+				changed := ownedTree(live.Owned)
+				path.Set(changed, "theirs")
+				live.Owned = text(t, changed)
+			}
+			for _, known := range []*Accepted{nil, accepted} {
+				got := Decide(Facts{Binding: binding, Wanted: true, Desired: desired, Live: live, Accepted: known})
+				if diff := cmp.Diff(Decision{Nothing, InSync}, got); diff != "" {
+					t.Errorf("Decide() after a change of what is left, accepted %v (-want +got):\n%s", known, diff)
+				}
+			}
+			live.Owned = strings.ReplaceAll(live.Owned, `"--new"`, `"--old"`)
+			for _, known := range []*Accepted{nil, accepted} {
+				got := Decide(Facts{Binding: binding, Wanted: true, Desired: desired, Live: live, Accepted: known})
+				if diff := cmp.Diff(Decision{Update, Drifted}, got); diff != "" {
+					t.Errorf("Decide() after a change beside it, accepted %v (-want +got):\n%s", known, diff)
+				}
+			}
+		})
+	}
+}
+
+func text(t *testing.T, value any) string {
+	t.Helper()
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(encoded)
 }
 
 func TestChangesOfWhatIsLeftToTheMemberAreNoDrift(t *testing.T) {

@@ -185,7 +185,7 @@ func decideWanted(f Facts) Decision {
 		return Decision{Wait, BeingDeleted}
 	case !live.Ours:
 		return decideForeign(f)
-	case f.Rules.CreateOnly:
+	case f.Rules.CreateOnly && live.Binding == f.Binding: // not a namespace that merely was needed
 		return Decision{Nothing, LeftToMember}
 	case live.Hash != f.Desired.Hash:
 		return Decision{Update, ManifestChanged}
@@ -232,5 +232,5 @@ func drifted(f Facts) bool {
 	if a := f.Accepted; a != nil && a.UID == f.Live.UID && a.Hash == f.Desired.Hash {
 		return f.Desired.measured(a.Owned) != f.Desired.measured(f.Live.Owned)
 	}
-	return !Holds(f.Desired.Manifest, f.Live.Owned)
+	return !Holds(f.Desired.Manifest, f.Desired.measured(f.Live.Owned))
 }

@@ -48,7 +48,10 @@ func TestAnObjectThatIsWanted(t *testing.T) {
 		},
 		"is refused when a foreign one differs": {ours(foreign), Rules{TakeOver: TakeOverIfSame}, nil, Decision{Refuse, NotSame}},
 		"is left to the member once it exists":  {ours(otherHash, changed), Rules{CreateOnly: true}, nil, Decision{Nothing, LeftToMember}},
-		"is created where it is left later":     {nil, Rules{CreateOnly: true}, nil, Decision{Create, Absent}},
+		"is updated although it is left later, when it was there because it was needed": {
+			ours(func(l *Live) { l.Binding, l.Hash = "", "" }), Rules{CreateOnly: true}, nil, Decision{Update, ManifestChanged},
+		},
+		"is created where it is left later": {nil, Rules{CreateOnly: true}, nil, Decision{Create, Absent}},
 		"keeps a changed value when drift is only told": {
 			ours(changed), Rules{ReportDrift: true}, nil, Decision{Nothing, DriftReported},
 		},
