@@ -154,6 +154,8 @@ const (
 	ReasonKeptByUser = "KeptByUser"
 	// ReasonOldCopyNotGone: the old copy is being removed first, as the purge mode Directly wants it.
 	ReasonOldCopyNotGone = "OldCopyNotGone"
+	// ReasonDisruptionBudget: the policy's disruption puts off the move, or a part of it.
+	ReasonDisruptionBudget = "DisruptionBudget"
 )
 
 // Reasons of graceful eviction tasks.
@@ -217,6 +219,8 @@ const (
 	ReasonApplyFailed = "ApplyFailed"
 	// ReasonOtherHost: the member holds an object of the same name that another host manages.
 	ReasonOtherHost = "OtherHost"
+	// ReasonRetained: the cluster is being left, and keeps what it has until what replaces it is ready.
+	ReasonRetained = "Retained"
 	// ReasonDispatchSuspended: the policy's suspension keeps the manifest from the member.
 	ReasonDispatchSuspended = "DispatchSuspended"
 	// ReasonDrifted: values were changed in the member and stay so, because the driftPolicy is Report.

@@ -74,7 +74,7 @@ func finishes(before any, after map[string]any) bool {
 // bindingStatus is the part of a binding's status that aggregation owns.
 func bindingStatus(f facts) v1alpha1.BindingStatus {
 	items := aggregatedItems(f)
-	targets := targetItems(f, items)
+	targets := stayingItems(f, items)
 	var applied, healthy int
 	for _, item := range targets {
 		if item.Applied {
@@ -137,7 +137,19 @@ func targetItem(f facts, member string, previous map[string]v1alpha1.AggregatedS
 	if !f.ready[member] || item.Health == "" {
 		item.Health = v1alpha1.HealthUnknown
 	}
+	item.UnhealthySince = unhealthySince(item.Health, previous[member].UnhealthySince, f.now)
 	return item
+}
+
+// unhealthySince is since when an object has been unhealthy. Not knowing it for a while neither begins nor ends that.
+func unhealthySince(health v1alpha1.Health, before *metav1.Time, now time.Time) *metav1.Time {
+	switch {
+	case health == v1alpha1.Healthy:
+		return nil
+	case health == v1alpha1.Unhealthy && before == nil:
+		return &metav1.Time{Time: now.Truncate(time.Second)}
+	}
+	return before
 }
 
 // appendLeaving adds a cluster that is no target any more, until it is known to hold no copy, or left the fleet.
@@ -147,7 +159,7 @@ func appendLeaving(items []v1alpha1.AggregatedStatusItem, f facts, item v1alpha1
 	if !exists || said.Gone {
 		return items
 	}
-	item.Applied, item.Reason, item.Status = false, v1alpha1.ReasonRemovingOld, nil
+	item.Applied, item.Reason, item.Status, item.ReadyReplicas, item.UnhealthySince = false, v1alpha1.ReasonRemovingOld, nil, nil, nil
 	item.AppliedMessage = ""
 	if reported && !said.Applied {
 		item.AppliedMessage = conditions.Shorten(said.Message, maxApplied)
@@ -162,6 +174,9 @@ func itemOf(member string, said report.Report, limit int) v1alpha1.AggregatedSta
 	item := v1alpha1.AggregatedStatusItem{
 		ClusterName: member, Applied: said.Applied, Health: said.Health,
 		Reason: conditions.Shorten(said.Reason, maxReason), AppliedMessage: conditions.Shorten(said.Message, maxApplied),
+	}
+	if said.Counted {
+		item.ReadyReplicas = &said.Ready
 	}
 	if said.Status != "" && len(said.Status) <= limit {
 		item.Status = &runtime.RawExtension{Raw: []byte(said.Status)}
@@ -178,10 +193,19 @@ func targetNames(f facts) map[string]bool {
 	return names
 }
 
-// targetItems are the items of target clusters, which alone count.
+// targetItems are the items of target clusters, which alone serve.
 func targetItems(f facts, items []v1alpha1.AggregatedStatusItem) []v1alpha1.AggregatedStatusItem {
 	names := targetNames(f)
 	return slices.DeleteFunc(slices.Clone(items), func(item v1alpha1.AggregatedStatusItem) bool { return !names[item.ClusterName] })
+}
+
+// stayingItems are those of them that do not only wait for their replacement.
+func stayingItems(f facts, items []v1alpha1.AggregatedStatusItem) []v1alpha1.AggregatedStatusItem {
+	spec := f.binding.BindingSpec()
+	return slices.DeleteFunc(targetItems(f, items), func(item v1alpha1.AggregatedStatusItem) bool {
+		return spec.Retains(item.ClusterName) &&
+			!slices.ContainsFunc(spec.Clusters, func(t v1alpha1.TargetCluster) bool { return t.Name == item.ClusterName })
+	})
 }
 
 // transient reasons are expected to pass without a change of the template. That a member does not answer is told

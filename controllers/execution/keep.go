@@ -94,7 +94,11 @@ func (w *worker) carryOut(ctx context.Context, j job, d applyplan.Decision) (rec
 		w.post(j.binding, pending(j.observed, v1alpha1.ReasonApplying, "the member is still deleting an older object of this name"))
 		return reconcile.Result{}, nil // its disappearance leads back here
 	case applyplan.Hold:
-		w.post(j.binding, pending(j.observed, v1alpha1.ReasonDispatchSuspended, "the suspension in the policy keeps the manifest from this member"))
+		reason, message := v1alpha1.ReasonDispatchSuspended, "the suspension in the policy keeps the manifest from this member"
+		if j.binding.BindingSpec().Retains(w.member.Name) {
+			reason, message = v1alpha1.ReasonRetained, "the member keeps what it has until what replaces it is ready"
+		}
+		w.post(j.binding, pending(j.observed, reason, message))
 		return reconcile.Result{}, nil // the end of the suspension leads back here
 	case applyplan.Create, applyplan.Update:
 		log.FromContext(ctx).V(1).Info("Applying", "kind", j.rendered.Object.GetKind(), "reason", d.Reason)

@@ -41,6 +41,7 @@ func applied(o *membercluster.Observed, templateGeneration int64) report.Report 
 	return report.Report{
 		Applied: true, Reason: v1alpha1.ReasonApplied,
 		UpToDate: o.UpToDate, TemplateGeneration: templateGeneration, Health: o.Health, Status: o.Status,
+		Ready: o.Ready, Counted: o.Counted,
 	}
 }
 
@@ -48,7 +49,7 @@ func applied(o *membercluster.Observed, templateGeneration int64) report.Report 
 func pending(o *membercluster.Observed, reason, message string) report.Report {
 	r := report.Report{Reason: reason, Message: message, Health: v1alpha1.HealthUnknown}
 	if o != nil {
-		r.Health, r.Status = o.Health, o.Status
+		r.Health, r.Status, r.Ready, r.Counted = o.Health, o.Status, o.Ready, o.Counted
 	}
 	return r
 }

@@ -45,6 +45,7 @@ type Members interface {
 	Table(cluster string) (*capacity.Table, bool)
 	// OnRoom calls f when a member may have more room than before.
 	OnRoom(f func(cluster string))
+	Prover
 }
 
 // Options are what the controller needs.
@@ -53,6 +54,10 @@ type Options struct {
 	Members Members
 	// Capacity is where the room of members is found out whose Clusters do not say it.
 	Capacity v1alpha1.CapacitySource
+	// Grace bounds the wait for the replacement of a cluster that is being left; 10 min when zero.
+	Grace time.Duration
+	// Abrupt lets clusters be left without waiting for their replacement.
+	Abrupt bool
 	// Clock; the real one when nil.
 	Clock clock.PassiveClock
 	// Concurrency is how many bindings are worked on at the same time; 16 when zero.
@@ -64,6 +69,8 @@ type Reconciler struct {
 	client   client.Client
 	members  Members
 	capacity v1alpha1.CapacitySource
+	grace    time.Duration
+	graceful bool
 	events   events.EventRecorder
 	clock    clock.PassiveClock
 	writes   *ownwrites.Writes
@@ -103,8 +110,11 @@ func newReconciler(c client.Client, recorder events.EventRecorder, o Options) *R
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
 	}
+	if o.Grace == 0 {
+		o.Grace = defaultGrace
+	}
 	return &Reconciler{
-		client: c, members: o.Members, capacity: o.Capacity, events: recorder, clock: o.Clock, writes: ownwrites.New(o.Clock),
+		client: c, members: o.Members, capacity: o.Capacity, grace: o.Grace, graceful: !o.Abrupt, events: recorder, clock: o.Clock, writes: ownwrites.New(o.Clock),
 		moves: &moves{at: map[types.NamespacedName]time.Time{}}, ledger: newLedger(), waiting: newWaiting(), turns: newTurns(),
 		guesses: map[string]guessed{}, onTheWay: map[types.NamespacedName][]v1alpha1.TargetCluster{},
 	}
@@ -129,7 +139,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if !r.writes.Seen(req.NamespacedName, binding.GetResourceVersion()) {
 		return ctrl.Result{RequeueAfter: ownwrites.Retry}, nil
 	}
-	decision, undo, err := r.decide(ctx, binding)
+	fresh, err := r.prove(ctx, binding)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	decision, undo, err := r.decide(ctx, binding, fresh)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -152,23 +166,25 @@ func ours(binding v1alpha1.Binding) bool {
 }
 
 // decide decides about a binding, and books the room that the decision takes. undo takes that back, when the decision
-// could not be written.
-func (r *Reconciler) decide(ctx context.Context, binding v1alpha1.Binding) (decision schedule.Decision, undo func(), err error) {
+// could not be written. fresh is what members said just now.
+func (r *Reconciler) decide(ctx context.Context, binding v1alpha1.Binding, fresh map[string]int32) (decision verdict, undo func(), err error) {
 	r.deciding.Lock()
 	defer r.deciding.Unlock()
 	key, spec := client.ObjectKeyFromObject(binding), binding.BindingSpec()
 	delete(r.onTheWay, key) // the cache shows the last decision
 	if suspended(spec) {
-		return schedule.Decision{Clusters: spec.Clusters, Reason: v1alpha1.ReasonSuspended, Message: "spec.suspension.scheduling is true", Memory: memoryOf(binding)}, func() {}, nil
+		return stay(binding, schedule.Decision{
+			Clusters: spec.Clusters, Reason: v1alpha1.ReasonSuspended, Message: "spec.suspension.scheduling is true", Memory: memoryOf(binding),
+		}), func() {}, nil
 	}
 	in, err := r.input(ctx, binding)
 	if err != nil {
-		return schedule.Decision{}, nil, err
+		return verdict{}, nil, err
 	}
-	decision = schedule.Decide(in)
+	decision = r.handOver(binding, schedule.Decide(in), in.Clusters, fresh)
 	who := claimOf(binding)
 	changes := moved(spec.Clusters, decision.Clusters)
-	r.waiting.set(key, wait{class: who.class, priority: priorityOf(binding), clusters: leftOver(fullClusters(&decision), in.Room, changes)})
+	r.waiting.set(key, wait{class: who.class, priority: priorityOf(binding), clusters: leftOver(fullClusters(&decision.Decision), in.Room, changes)})
 	giveBack := func() {}
 	if len(changes) > 0 {
 		r.onTheWay[key] = decision.Clusters
@@ -214,7 +230,7 @@ const safetyLook = 5 * time.Minute
 // carryOut writes what a decision changes: the clusters at once, since they are what matters, and tellDelay later
 // what to tell about it. It calls undo when the clusters could not be written; a status that could not be written undoes
 // nothing. It changes binding, which must not be the cache's own.
-func (r *Reconciler) carryOut(ctx context.Context, binding v1alpha1.Binding, decision schedule.Decision, undo func()) (ctrl.Result, error) {
+func (r *Reconciler) carryOut(ctx context.Context, binding v1alpha1.Binding, decision verdict, undo func()) (ctrl.Result, error) {
 	key, now := client.ObjectKeyFromObject(binding), r.clock.Now()
 	before := *binding.BindingStatus()
 	if err := r.place(ctx, binding, decision, now); err != nil {
@@ -242,10 +258,10 @@ func (r *Reconciler) carryOut(ctx context.Context, binding v1alpha1.Binding, dec
 }
 
 // place writes where a template goes, if a decision changes that or what is remembered of it.
-func (r *Reconciler) place(ctx context.Context, binding v1alpha1.Binding, decision schedule.Decision, now time.Time) error {
-	old := binding.BindingSpec().Clusters
-	moves := !equality.Semantic.DeepEqual(old, decision.Clusters) && (len(old) > 0 || len(decision.Clusters) > 0)
-	if !moves && decision.Memory.String() == binding.GetAnnotations()[v1alpha1.DecisionAnnotation] {
+func (r *Reconciler) place(ctx context.Context, binding v1alpha1.Binding, decision verdict, now time.Time) error {
+	old, retained := binding.BindingSpec().Clusters, binding.BindingSpec().Retained
+	moves := !sameList(old, decision.Clusters)
+	if !moves && sameList(retained, decision.plan.Retained) && decision.Memory.String() == binding.GetAnnotations()[v1alpha1.DecisionAnnotation] {
 		return nil
 	}
 	if err := r.writeDecision(ctx, binding, decision); err != nil {
@@ -253,21 +269,25 @@ func (r *Reconciler) place(ctx context.Context, binding v1alpha1.Binding, decisi
 	}
 	if moves {
 		r.moves.note(client.ObjectKeyFromObject(binding), now)
-		r.tellMove(binding, decision, moved(old, decision.Clusters))
+		r.tellMove(binding, decision.Decision, moved(old, decision.Clusters))
 	}
 	return nil
 }
 
+func sameList[T any](a, b []T) bool {
+	return len(a)+len(b) == 0 || equality.Semantic.DeepEqual(a, b)
+}
+
 // lookAgain is when time alone is a reason to decide anew.
-func lookAgain(d *schedule.Decision) ctrl.Result {
-	switch {
-	case d.RetryAfter > 0:
-		return ctrl.Result{RequeueAfter: d.RetryAfter}
-	case d.Pending > 0, len(fullClusters(d)) > 0:
-		return ctrl.Result{RequeueAfter: safetyLook}
-	default:
-		return ctrl.Result{}
+func lookAgain(v *verdict) ctrl.Result {
+	after := v.RetryAfter
+	if after == 0 && (v.Pending > 0 || len(fullClusters(&v.Decision)) > 0) {
+		after = safetyLook
 	}
+	if v.plan.RetryAfter > 0 && (after == 0 || v.plan.RetryAfter < after) {
+		after = v.plan.RetryAfter
+	}
+	return ctrl.Result{RequeueAfter: after}
 }
 
 // memoryOf is what the last decision remembered. One that cannot be read was written by somebody else, and counts as
@@ -280,15 +300,15 @@ func memoryOf(binding v1alpha1.Binding) schedule.Memory {
 	return memory
 }
 
-// writeDecision replaces spec.clusters and the scheduler's memory, unless the binding has changed since it was read.
+// writeDecision replaces spec.clusters, spec.retained and the scheduler's memory, unless the binding has changed since it was read.
 // binding is then what the host answered, so that its generation is the one that the decision led to.
-func (r *Reconciler) writeDecision(ctx context.Context, binding v1alpha1.Binding, decision schedule.Decision) error {
+func (r *Reconciler) writeDecision(ctx context.Context, binding v1alpha1.Binding, decision verdict) error {
 	patch, err := json.Marshal(map[string]any{
 		"metadata": map[string]any{
 			"resourceVersion": binding.GetResourceVersion(),
 			"annotations":     map[string]any{v1alpha1.DecisionAnnotation: orNull(decision.Memory.String())},
 		},
-		"spec": map[string]any{"clusters": listOrNull(decision.Clusters)},
+		"spec": map[string]any{"clusters": listOrNull(decision.Clusters), "retained": listOrNull(decision.plan.Retained)},
 	})
 	if err != nil {
 		return fmt.Errorf("encoding the clusters of binding %s: %w", binding.GetName(), err)
@@ -302,11 +322,11 @@ func (r *Reconciler) writeDecision(ctx context.Context, binding v1alpha1.Binding
 }
 
 // listOrNull removes the field rather than leaving an empty list behind, and orNull an empty annotation.
-func listOrNull(clusters []v1alpha1.TargetCluster) any {
-	if len(clusters) == 0 {
+func listOrNull[T any](list []T) any {
+	if len(list) == 0 {
 		return nil
 	}
-	return clusters
+	return list
 }
 
 func orNull(text string) any {

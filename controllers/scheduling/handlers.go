@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -62,7 +63,10 @@ func (r *Reconciler) updated(ctx context.Context, old, binding v1alpha1.Binding,
 	}
 	r.observe(binding, false)
 	if old.GetGeneration() == binding.GetGeneration() {
-		return // a status says nothing that a decision depends on
+		if progressed(old, binding) {
+			r.enqueue(q, key, priorityOf(binding), byUser, 0)
+		}
+		return // otherwise a status says nothing that a decision depends on
 	}
 	if !equality.Semantic.DeepEqual(old.BindingSpec().Clusters, binding.BindingSpec().Clusters) {
 		r.wakeGroups(ctx, binding, q)
@@ -122,6 +126,8 @@ func (r *Reconciler) onCluster() handler.Funcs {
 			switch {
 			case matters(e.ObjectOld, e.ObjectNew):
 				r.enqueueAll(ctx, q)
+			case turned(e.ObjectOld, e.ObjectNew):
+				r.wakeMoving(ctx, q, e.ObjectNew.GetName())
 			case otherSummary(e.ObjectOld, e.ObjectNew):
 				r.wake(ctx, q, e.ObjectNew.GetName())
 			}
@@ -151,8 +157,17 @@ func matters(before, after client.Object) bool {
 		old.Spec.Region != now.Spec.Region ||
 		old.Spec.SyncMode != now.Spec.SyncMode ||
 		old.Spec.Capacity != now.Spec.Capacity ||
+		old.Annotations[v1alpha1.ForceDeleteAnnotation] != now.Annotations[v1alpha1.ForceDeleteAnnotation] ||
 		(old.DeletionTimestamp == nil) != (now.DeletionTimestamp == nil) ||
 		!same(old.Status.APIEnablements, now.Status.APIEnablements)
+}
+
+// turned says whether a member has become ready, or is no longer.
+func turned(before, after client.Object) bool {
+	old, ok := before.(*v1alpha1.Cluster)
+	now, isCluster := after.(*v1alpha1.Cluster)
+	return ok && isCluster && meta.IsStatusConditionTrue(old.Status.Conditions, v1alpha1.ConditionReady) !=
+		meta.IsStatusConditionTrue(now.Status.Conditions, v1alpha1.ConditionReady)
 }
 
 // otherSummary says whether a Cluster's room, as its summary tells it, has changed.

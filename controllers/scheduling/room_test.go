@@ -1,11 +1,14 @@
 package scheduling
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -25,6 +28,11 @@ func (s shown) Table(cluster string) (*capacity.Table, bool) {
 }
 
 func (s shown) OnRoom(func(string)) {}
+
+// Ready is never asked for: nothing is being moved.
+func (s shown) Ready(context.Context, string, schema.GroupVersionKind, types.NamespacedName, types.NamespacedName) (int32, error) {
+	return 0, nil
+}
 
 func byRoom(replicas int32) func(*v1alpha1.BindingSpec) {
 	return func(spec *v1alpha1.BindingSpec) {
@@ -187,11 +195,11 @@ func TestTemplatesOfAGroupAreKeptApartThoughTheCacheIsBehind(t *testing.T) {
 	}
 	one, two := named("one", apart), named("two", apart)
 	b := newBed(t, member("a"), member("b"), one, two)
-	first, _, err := b.decide(t.Context(), one) // decided, and not written yet
+	first, _, err := b.decide(t.Context(), one, nil) // decided, and not written yet
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, _, err := b.decide(t.Context(), two)
+	second, _, err := b.decide(t.Context(), two, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,19 +23,14 @@ const maxRoom = math.MaxInt32
 func (r *Reconciler) input(ctx context.Context, binding v1alpha1.Binding) (schedule.Input, error) {
 	spec := binding.BindingSpec()
 	in := schedule.Input{Binding: spec, Now: r.clock.Now()}
-	var list v1alpha1.ClusterList
-	if err := r.client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
-		return in, fmt.Errorf("listing clusters: %w", err)
-	}
-	in.Clusters = make([]*v1alpha1.Cluster, len(list.Items))
-	for i := range list.Items {
-		in.Clusters[i] = &list.Items[i]
+	var err error
+	if in.Clusters, err = r.clusters(ctx); err != nil {
+		return in, err
 	}
 	in.Memory = memoryOf(binding)
 	if schedule.UsesRoom(spec) {
 		in.Room = r.room(spec, in.Clusters, in.Now)
 	}
-	var err error
 	in.Neighbours, err = r.neighbours(ctx, binding)
 	return in, err
 }

@@ -24,6 +24,9 @@ type Observed struct {
 	Live applyplan.Live
 	// Health is the interpreter's verdict.
 	Health v1alpha1.Health
+	// Ready is how many of its replicas are ready; Counted is false for kinds without replicas.
+	Ready   int32
+	Counted bool
 	// Status is the JSON of what the interpreter reflects; empty for none.
 	Status string
 	// UpToDate is true when the member's controllers have seen the object's current generation.
@@ -75,6 +78,7 @@ func (o observer) observe(u *unstructured.Unstructured) (*Observed, error) {
 		},
 		Health: o.interpreter.Health(u),
 	}
+	observed.Ready, observed.Counted = o.interpreter.Ready(u, observed.Health)
 	status, upToDate := o.interpreter.Reflect(u)
 	observed.UpToDate = upToDate
 	if len(status) == 0 {

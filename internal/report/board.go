@@ -30,6 +30,9 @@ type Report struct {
 	TemplateGeneration int64
 	// Health is the interpreter's verdict on the member's object.
 	Health v1alpha1.Health
+	// Ready is how many of the member's replicas are ready; Counted is false for kinds without replicas.
+	Ready   int32
+	Counted bool
 	// Override names the override policy that failed, with the reason OverrideFailed; empty otherwise.
 	Override string
 	// Drift is the JSON of a list of api/v1alpha1.DriftedField, without the times; empty for none.

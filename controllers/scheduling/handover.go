@@ -1,0 +1,164 @@
+package scheduling
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/handover"
+	"github.com/flotilla-dev/flotilla/internal/hostindex"
+	"github.com/flotilla-dev/flotilla/internal/schedule"
+)
+
+const (
+	// defaultGrace is how long a replacement is waited for; the peer's default.
+	defaultGrace = 10 * time.Minute
+	// proofTimeout bounds asking a member what is ready, and proofRetry is when members are asked again that said
+	// otherwise than their reports.
+	proofTimeout = 5 * time.Second
+	proofRetry   = 2 * time.Second
+)
+
+// verdict is a decision, and what is written of it now.
+type verdict struct {
+	schedule.Decision
+	plan handover.Plan
+}
+
+// handOver makes the plan of a decision. fresh is what members said just now; nil when they were not asked.
+func (r *Reconciler) handOver(binding v1alpha1.Binding, d schedule.Decision, clusters []*v1alpha1.Cluster, fresh map[string]int32) verdict {
+	facts := r.movingFacts(binding, clusters)
+	facts.Decided, facts.Pending, facts.Fresh = d.Clusters, d.Pending, fresh
+	facts.Reason, facts.Voluntary = d.Trigger, voluntary(d.Trigger, facts.Spec)
+	v := verdict{Decision: d, plan: handover.Make(facts)}
+	v.Clusters, v.Pending = v.plan.Clusters, d.Pending+v.plan.Withheld
+	if v.plan.Deferred { // what led to the decision has to lead to it again
+		v.Memory = memoryOf(binding)
+	}
+	v.Memory.Pending = v.Pending
+	if v.plan.Withheld > 0 && v.Scheduled() {
+		v.Reason, v.Message = v.plan.Reason, v.plan.Message
+	}
+	if fresh != nil && len(v.plan.Retained) > 0 {
+		v.plan.RetryAfter = proofRetry
+	}
+	return v
+}
+
+// stay is the plan of a binding about which nothing is decided.
+func stay(binding v1alpha1.Binding, d schedule.Decision) verdict {
+	spec := binding.BindingSpec()
+	plan := handover.Plan{Clusters: d.Clusters, Retained: spec.Retained, Reason: v1alpha1.ReasonMoved}
+	if before := meta.FindStatusCondition(binding.BindingStatus().Conditions, v1alpha1.ConditionMoving); before != nil {
+		plan.Reason, plan.Message = before.Reason, before.Message
+	}
+	return verdict{Decision: d, plan: plan}
+}
+
+func (r *Reconciler) movingFacts(binding v1alpha1.Binding, clusters []*v1alpha1.Cluster) handover.Facts {
+	facts := handover.Facts{
+		Spec: binding.BindingSpec(), Reports: binding.BindingStatus().AggregatedStatus, Grace: r.grace, Graceful: r.graceful,
+		Now: r.clock.Now(), Members: make(map[string]handover.Member, len(clusters)),
+	}
+	for _, cluster := range clusters {
+		facts.Members[cluster.Name] = handover.Member{
+			Ready: meta.IsStatusConditionTrue(cluster.Status.Conditions, v1alpha1.ConditionReady),
+			Abandoned: cluster.DeletionTimestamp != nil &&
+				(cluster.Spec.DeletionPolicy == v1alpha1.KeepObjects || cluster.Annotations[v1alpha1.ForceDeleteAnnotation] == "true"),
+		}
+	}
+	return facts
+}
+
+// voluntary says whether nothing forces what a decision changes.
+func voluntary(trigger string, spec *v1alpha1.BindingSpec) bool {
+	switch trigger {
+	case schedule.TriggerRequest, schedule.TriggerPlacement, schedule.TriggerRequirements, schedule.TriggerClusterUnfit,
+		schedule.TriggerLimit, schedule.TriggerFailback:
+		return true
+	case schedule.TriggerEviction:
+		for i := range spec.GracefulEvictionTasks {
+			if spec.GracefulEvictionTasks[i].Reason != v1alpha1.ReasonDrained {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// prove asks the members that hold the decision what is ready there, if by their reports a cluster could let go. Letting go
+// deletes, and a report may be old. It is nil when there is nothing to ask.
+func (r *Reconciler) prove(ctx context.Context, binding v1alpha1.Binding) (map[string]int32, error) {
+	spec := binding.BindingSpec()
+	if len(spec.Retained) == 0 {
+		return nil, nil
+	}
+	clusters, err := r.clusters(ctx)
+	if err != nil || !handover.Ripe(r.movingFacts(binding, clusters)) {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
+	defer cancel()
+	fresh := make(map[string]int32, len(spec.Clusters))
+	for _, target := range spec.Clusters {
+		ready, err := r.members.Ready(ctx, target.Name, spec.Resource.GroupVersionKind(), spec.Resource.Key(), client.ObjectKeyFromObject(binding))
+		if err != nil { // a member that does not answer proves nothing
+			log.FromContext(ctx).V(1).Info("Cannot ask a member what is ready", "cluster", target.Name, "reason", err.Error())
+			continue
+		}
+		fresh[target.Name] = ready
+	}
+	return fresh, nil
+}
+
+// progressed says whether members said something about a move that is under way.
+func progressed(old, now v1alpha1.Binding) bool {
+	spec := now.BindingSpec()
+	if len(spec.Retained)+len(spec.GracefulEvictionTasks) == 0 && spec.Disruption == nil {
+		return false
+	}
+	return !equality.Semantic.DeepEqual(old.BindingStatus().AggregatedStatus, now.BindingStatus().AggregatedStatus)
+}
+
+// clusters are all that exist. They are the cache's own.
+func (r *Reconciler) clusters(ctx context.Context) ([]*v1alpha1.Cluster, error) {
+	var list v1alpha1.ClusterList
+	if err := r.client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("listing clusters: %w", err)
+	}
+	clusters := make([]*v1alpha1.Cluster, len(list.Items))
+	for i := range list.Items {
+		clusters[i] = &list.Items[i]
+	}
+	return clusters, nil
+}
+
+// wakeMoving looks at the bindings that are being moved away from a cluster, or to it.
+func (r *Reconciler) wakeMoving(ctx context.Context, q queue, cluster string) {
+	bindings, err := hostindex.Bindings(ctx, r.client, hostindex.ByCluster, cluster)
+	if err != nil { // the cache is closing
+		log.FromContext(ctx).Error(err, "Cannot look at what is being moved", "cluster", cluster)
+		return
+	}
+	for _, binding := range bindings {
+		if spec := binding.BindingSpec(); len(spec.Retained)+len(spec.GracefulEvictionTasks) > 0 {
+			r.enqueue(q, client.ObjectKeyFromObject(binding), priorityOf(binding), byUser, 0)
+		}
+	}
+}
+
+// Prover tells what is ready in members; membercluster.Pool does.
+type Prover interface {
+	// Ready asks a member how many replicas of a binding's object are ready: all of them or none for a kind that does not
+	// count them, and 1 or 0 for a kind without replicas. An object that is not this binding's has none.
+	Ready(ctx context.Context, cluster string, kind schema.GroupVersionKind, object, binding types.NamespacedName) (int32, error)
+}

@@ -1,0 +1,108 @@
+package handover
+
+import (
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+)
+
+// obeyBudget puts off what the policy's disruption does not allow now: the whole move while too much is not ready, and
+// otherwise the clusters that would be too many to leave at the same time.
+func (p *planner) obeyBudget() {
+	budget := p.f.Spec.Disruption
+	shrinking := p.shrinking()
+	if budget == nil || !p.f.Voluntary || len(shrinking) == 0 || total(p.f.Spec.Clusters) != p.wanted() {
+		return // nothing moves, or the user changed how much there should be
+	}
+	if budget.MaxUnavailableReplicas != nil {
+		missing := total(p.f.Spec.Clusters) - p.f.ready(p.f.Spec.Clusters)
+		if most := p.mostUnavailable(); missing > most {
+			p.plan.Clusters, p.plan.Deferred = slices.Clone(p.f.Spec.Clusters), true
+			p.tell(v1alpha1.ReasonDisruptionBudget, fmt.Sprintf("the move waits: %d of %d are not ready, and disruption.maxUnavailableReplicas allows %d",
+				missing, total(p.f.Spec.Clusters), most))
+			return
+		}
+	}
+	if budget.MaxUnavailableClusters == nil {
+		return
+	}
+	may := max(int(*budget.MaxUnavailableClusters)-len(p.f.Spec.Retained), 0)
+	if len(shrinking) <= may {
+		return
+	}
+	p.stay(shrinking[may:])
+	p.tell(v1alpha1.ReasonDisruptionBudget, fmt.Sprintf("disruption.maxUnavailableClusters lets %d be left at the same time, %d more wait",
+		*budget.MaxUnavailableClusters, len(shrinking)-may))
+}
+
+// shrinking are the clusters that lose something, by name.
+func (p *planner) shrinking() (names []string) {
+	for _, target := range p.f.Spec.Clusters {
+		if in(p.plan.Clusters, target.Name) < units(target.Replicas) {
+			names = append(names, target.Name)
+		}
+	}
+	return names
+}
+
+// stay lets clusters keep what they have, and takes as much from what the decision adds elsewhere.
+func (p *planner) stay(names []string) {
+	p.plan.Deferred = true
+	back := int64(0)
+	var clusters []v1alpha1.TargetCluster
+	for _, target := range p.plan.Clusters {
+		if !slices.Contains(names, target.Name) {
+			clusters = append(clusters, target)
+		}
+	}
+	for _, name := range names {
+		had := *find(p.f.Spec.Clusters, name)
+		back += units(had.Replicas) - in(p.plan.Clusters, name)
+		clusters = append(clusters, had)
+	}
+	if p.f.Spec.Placement.Divides() {
+		clusters = p.fewer(clusters, back)
+	}
+	slices.SortFunc(clusters, byName)
+	p.plan.Clusters = clusters
+}
+
+// fewer takes replicas from the clusters that get more, the last ones first.
+func (p *planner) fewer(clusters []v1alpha1.TargetCluster, back int64) []v1alpha1.TargetCluster {
+	for i := len(clusters) - 1; i >= 0 && back > 0; i-- {
+		target := &clusters[i]
+		less := min(max(units(target.Replicas)-in(p.f.Spec.Clusters, target.Name), 0), back)
+		if target.Replicas != nil && less > 0 {
+			target.Replicas = ptr.To(*target.Replicas - int32(less))
+			back -= less
+		}
+	}
+	return slices.DeleteFunc(clusters, func(t v1alpha1.TargetCluster) bool {
+		return t.Replicas != nil && *t.Replicas == 0 && find(p.f.Spec.Clusters, t.Name) == nil
+	})
+}
+
+// mostUnavailable is how much of the template may be not ready because of moves that nothing forces.
+func (p *planner) mostUnavailable() int64 {
+	if p.f.Spec.Disruption == nil || p.f.Spec.Disruption.MaxUnavailableReplicas == nil {
+		return 0
+	}
+	// A text that is no percentage is refused at admission.
+	most, err := intstr.GetScaledValueFromIntOrPercent(p.f.Spec.Disruption.MaxUnavailableReplicas, int(p.wanted()), false)
+	if err != nil {
+		return 0
+	}
+	return int64(most)
+}
+
+// allowance is how much less than what is awaited lets a cluster go. What fails waits for all of its replacement.
+func (p *planner) allowance(cluster string) int64 {
+	if task := p.task(cluster); task != nil && task.Reason != v1alpha1.ReasonDrained {
+		return 0
+	}
+	return p.mostUnavailable()
+}

@@ -1,0 +1,283 @@
+package handover
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/conditions"
+)
+
+// Member is what matters of a Cluster.
+type Member struct {
+	// Ready is true when the member answers.
+	Ready bool
+	// Abandoned is true when nothing has to be waited for before the member is left: its Cluster is being deleted by
+	// force, or so that the objects stay in it.
+	Abandoned bool
+}
+
+// Facts are what a plan depends on. Nothing of them is changed.
+type Facts struct {
+	// Spec is the binding's, as it is: where the template is, what is retained, which tasks there are.
+	Spec *v1alpha1.BindingSpec
+	// Decided is where it should be, by name, and Pending how many replicas found no room.
+	Decided []v1alpha1.TargetCluster
+	Pending int32
+	// Voluntary is true when nothing forces what the decision changes; Reason says why it does, in CamelCase.
+	Voluntary bool
+	Reason    string
+	// Reports are what members said.
+	Reports []v1alpha1.AggregatedStatusItem
+	// Fresh is how much is ready in each cluster of Spec.Clusters, read from the members just now; nil when nobody asked.
+	Fresh map[string]int32
+	// Members are the clusters that exist.
+	Members map[string]Member
+	// Grace bounds the wait for a replacement, where a task does not say otherwise.
+	Grace time.Duration
+	// Graceful is false when clusters are to be left without waiting for a replacement.
+	Graceful bool
+	// Now is the time that the grace period is measured by.
+	Now time.Time
+}
+
+// Plan is what is written of a decision.
+type Plan struct {
+	// Clusters is spec.clusters, and Retained spec.retained, both by name.
+	Clusters []v1alpha1.TargetCluster
+	Retained []v1alpha1.RetainedCluster
+	// Withheld is how many replicas of the decision are not placed yet; they are pending beside those that found no room.
+	Withheld int32
+	// Deferred is true when something of the decision was put off, so that it has to be made again.
+	Deferred bool
+	// Reason is one of the condition Moving; ReasonMoved when nothing moves. Message says more, for people.
+	Reason, Message string
+	// RetryAfter is when time alone leads to another plan; 0 for never.
+	RetryAfter time.Duration
+}
+
+// Moving says whether the plan is not the end of a move.
+func (p Plan) Moving() bool { return p.Reason != v1alpha1.ReasonMoved }
+
+// Ripe says whether a cluster could let go, as far as reports tell, so that it is worth asking the members.
+func Ripe(f Facts) bool {
+	f.Fresh = make(map[string]int32, len(f.Spec.Clusters))
+	for _, target := range f.Spec.Clusters {
+		has := units(target.Replicas)
+		ready, _ := reported(f.Reports, target.Name, has)
+		f.Fresh[target.Name] = int32(min(ready, has))
+	}
+	p := planner{f: &f, plan: Plan{Clusters: f.Spec.Clusters}}
+	return slices.ContainsFunc(f.Spec.Retained, func(r v1alpha1.RetainedCluster) bool { return p.hold(r) == letGo })
+}
+
+// Make makes the plan of a decision.
+func Make(f Facts) Plan {
+	p := planner{f: &f, plan: Plan{Clusters: slices.Clone(f.Decided), Reason: v1alpha1.ReasonMoved, Message: "nothing is on its way"}}
+	p.obeyBudget()
+	p.purgeFirst()
+	if f.Graceful {
+		p.retain()
+	}
+	p.handOver()
+	if len(p.said) > 0 {
+		p.plan.Message = conditions.Shorten(strings.Join(p.said, "; "), conditions.MaxMessage)
+	}
+	return p.plan
+}
+
+// planner is one run of Make.
+type planner struct {
+	f    *Facts
+	plan Plan
+	said []string
+}
+
+// tell says what keeps the move from its end. The first reason is the condition's.
+func (p *planner) tell(reason, message string) {
+	if !p.plan.Moving() {
+		p.plan.Reason = reason
+	}
+	p.said = append(p.said, message)
+}
+
+func (p *planner) task(cluster string) *v1alpha1.GracefulEvictionTask {
+	tasks := p.f.Spec.GracefulEvictionTasks
+	i := slices.IndexFunc(tasks, func(t v1alpha1.GracefulEvictionTask) bool { return t.FromCluster == cluster })
+	if i < 0 {
+		return nil
+	}
+	return &tasks[i]
+}
+
+// wanted is how much of the template there should be.
+func (p *planner) wanted() int64 {
+	return total(p.plan.Clusters) + int64(p.f.Pending) + int64(p.plan.Withheld)
+}
+
+// retain keeps what was retained and is not replaced yet, and what this decision takes away and replaces.
+func (p *planner) retain() {
+	kept := append(slices.Clone(p.f.Spec.Retained), p.left()...)
+	slices.SortFunc(kept, func(a, b v1alpha1.RetainedCluster) int { return strings.Compare(a.Name, b.Name) })
+	for _, r := range kept {
+		why := p.hold(r)
+		if why == letGo {
+			continue
+		}
+		p.plan.Retained = append(p.plan.Retained, r)
+		p.explain(r, why)
+	}
+}
+
+// letGo is why a cluster is not held; the other answers are reasons of the condition Moving.
+const letGo = ""
+
+// hold says why a retained cluster has to keep what it has.
+func (p *planner) hold(r v1alpha1.RetainedCluster) (reason string) {
+	task := p.task(r.Name)
+	member, exists := p.f.Members[r.Name]
+	back := find(p.plan.Clusters, r.Name)
+	switch {
+	case !exists, member.Abandoned, back != nil && units(back.Replicas) >= units(r.Replicas):
+		return letGo
+	case task != nil && task.PurgeMode == v1alpha1.PurgeDirectly:
+		return letGo
+	case task != nil && task.SuppressDeletion != nil && *task.SuppressDeletion:
+		return v1alpha1.ReasonKeptByUser
+	case task != nil && task.SuppressDeletion != nil:
+		return letGo
+	}
+	return p.await(r, task)
+}
+
+// await says why a replacement is still waited for. Without members that were just asked nothing is taken for ready.
+func (p *planner) await(r v1alpha1.RetainedCluster, task *v1alpha1.GracefulEvictionTask) (reason string) {
+	proven := p.f.proven(p.plan.Clusters)
+	awaited := min(int64(r.AwaitedReady), p.wanted())
+	if awaited <= 0 || p.f.Fresh != nil && proven >= awaited-p.allowance(r.Name) {
+		return letGo
+	}
+	if p.f.Now.Before(r.Since.Add(p.grace(task))) {
+		return v1alpha1.ReasonReplacementNotReady
+	}
+	ready, known := reported(p.f.Reports, r.Name, units(r.Replicas))
+	if p.f.Fresh != nil && proven > 0 || known && ready == 0 {
+		return letGo
+	}
+	return v1alpha1.ReasonLastCopy
+}
+
+// grace is how long a replacement is waited for.
+func (p *planner) grace(task *v1alpha1.GracefulEvictionTask) time.Duration {
+	if task != nil && task.GracePeriodSeconds != nil {
+		return time.Duration(*task.GracePeriodSeconds) * time.Second
+	}
+	return p.f.Grace
+}
+
+// explain tells why a cluster is held, and sees to it that the end of its grace period is noticed.
+func (p *planner) explain(r v1alpha1.RetainedCluster, why string) {
+	what := "what it has"
+	if r.Replicas != nil {
+		what = conditions.Count(int(*r.Replicas), "replica")
+	}
+	switch why {
+	case v1alpha1.ReasonKeptByUser:
+		p.tell(why, fmt.Sprintf("%s keeps %s until suppressDeletion of its task in spec.gracefulEvictionTasks is set to false", r.Name, what))
+	case v1alpha1.ReasonLastCopy:
+		p.tell(why, fmt.Sprintf("%s keeps %s although the grace period has ended: nothing of it is ready elsewhere; set suppressDeletion of its task in "+
+			"spec.gracefulEvictionTasks to false to let it go all the same", r.Name, what))
+	default:
+		end := r.Since.Add(p.grace(p.task(r.Name)))
+		if after := end.Sub(p.f.Now); p.plan.RetryAfter == 0 || after < p.plan.RetryAfter {
+			p.plan.RetryAfter = after
+		}
+		p.tell(why, fmt.Sprintf("%s keeps %s until %d are ready elsewhere, or until %s when any is", r.Name, what, r.AwaitedReady, end.UTC().Format(time.RFC3339)))
+	}
+}
+
+// left are the clusters that this decision takes something from that is replaced, with what they keep.
+func (p *planner) left() (left []v1alpha1.RetainedCluster) {
+	before := p.f.Spec.Clusters
+	lost := int64(0)
+	for _, target := range before {
+		lost += max(units(target.Replicas)-in(p.plan.Clusters, target.Name), 0)
+	}
+	// What the user gave up, by asking for less, nothing replaces.
+	replaced := lost - max(total(before)-p.wanted(), 0)
+	ready := p.f.ready(p.plan.Clusters)
+	for _, target := range before {
+		keeps := max(units(target.Replicas)-in(p.plan.Clusters, target.Name), 0)
+		last := ready == 0 && p.wanted() > 0 && find(p.plan.Clusters, target.Name) == nil
+		if keeps == 0 || replaced <= 0 && !last && !p.suppressed(target.Name) || p.f.Spec.Retains(target.Name) || p.idle(target) {
+			continue
+		}
+		left = append(left, v1alpha1.RetainedCluster{
+			Name: target.Name, Replicas: target.Replicas, Since: metav1.NewTime(p.f.Now.Truncate(time.Second)), Reason: p.f.Reason,
+			AwaitedReady: int32(max(min(p.wanted(), ready+max(replaced, 0)), 1)),
+		})
+	}
+	return left
+}
+
+// suppressed says whether a user, or the purge mode Never, keeps a cluster's copy.
+func (p *planner) suppressed(cluster string) bool {
+	task := p.task(cluster)
+	return task != nil && ptr.Deref(task.SuppressDeletion, false)
+}
+
+// idle says that a member itself tells that nothing of the template is ready in it: there is nothing to keep.
+func (p *planner) idle(target v1alpha1.TargetCluster) bool {
+	if p.suppressed(target.Name) {
+		return false
+	}
+	ready, known := reported(p.f.Reports, target.Name, units(target.Replicas))
+	return known && ready == 0
+}
+
+// purgeFirst puts off what replaces a cluster that is left with the purge mode Directly, while its member answers and still
+// holds the old copy: the user wants no two of them at the same time.
+func (p *planner) purgeFirst() {
+	for i := range p.f.Spec.GracefulEvictionTasks {
+		task := &p.f.Spec.GracefulEvictionTasks[i]
+		left := task.PurgeMode == v1alpha1.PurgeDirectly && find(p.plan.Clusters, task.FromCluster) == nil
+		if !left || !p.f.Members[task.FromCluster].Ready || !p.mayHold(task.FromCluster) {
+			continue
+		}
+		if p.withhold() {
+			p.tell(v1alpha1.ReasonOldCopyNotGone, task.FromCluster+" is being cleaned first, as the purge mode Directly wants it")
+		}
+	}
+}
+
+func (p *planner) mayHold(cluster string) bool {
+	return find(p.f.Spec.Clusters, cluster) != nil ||
+		slices.ContainsFunc(p.f.Reports, func(r v1alpha1.AggregatedStatusItem) bool { return r.ClusterName == cluster })
+}
+
+// withhold takes back what the decision adds, and says whether it added anything.
+func (p *planner) withhold() (any bool) {
+	var clusters []v1alpha1.TargetCluster
+	for _, target := range p.plan.Clusters {
+		had := find(p.f.Spec.Clusters, target.Name)
+		more := units(target.Replicas) - in(p.f.Spec.Clusters, target.Name)
+		if had != nil && more <= 0 {
+			clusters = append(clusters, target)
+			continue
+		}
+		any = true
+		if p.f.Spec.Placement.Divides() && target.Replicas != nil {
+			p.plan.Withheld += int32(more)
+		}
+		if had != nil {
+			clusters = append(clusters, *had)
+		}
+	}
+	p.plan.Clusters = clusters
+	return any
+}

@@ -1,0 +1,285 @@
+package handover
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+)
+
+var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// targets reads "a:1 b:2" in pairs.
+func targets(pairs ...any) []v1alpha1.TargetCluster {
+	var list []v1alpha1.TargetCluster
+	for i := 0; i < len(pairs); i += 2 {
+		list = append(list, v1alpha1.TargetCluster{Name: pairs[i].(string), Replicas: new(int32(pairs[i+1].(int)))})
+	}
+	return list
+}
+
+// ready are reports of members with so many ready replicas.
+func ready(pairs ...any) []v1alpha1.AggregatedStatusItem {
+	var list []v1alpha1.AggregatedStatusItem
+	for i := 0; i < len(pairs); i += 2 {
+		list = append(list, v1alpha1.AggregatedStatusItem{
+			ClusterName: pairs[i].(string), Health: v1alpha1.Unhealthy, Applied: true, ReadyReplicas: new(int32(pairs[i+1].(int))),
+		})
+	}
+	return list
+}
+
+func retained(name string, replicas, awaited int32, ago time.Duration) v1alpha1.RetainedCluster {
+	return v1alpha1.RetainedCluster{Name: name, Replicas: &replicas, AwaitedReady: awaited, Since: metav1.NewTime(now.Add(-ago)), Reason: "Eviction"}
+}
+
+func task(cluster string, change func(*v1alpha1.GracefulEvictionTask)) v1alpha1.GracefulEvictionTask {
+	t := v1alpha1.GracefulEvictionTask{FromCluster: cluster, Reason: v1alpha1.ReasonTaintUntolerated, PurgeMode: v1alpha1.PurgeGracefully}
+	if change != nil {
+		change(&t)
+	}
+	return t
+}
+
+// facts are those of a Divided template in clusters that all exist and answer.
+func facts(before, decided []v1alpha1.TargetCluster, reports []v1alpha1.AggregatedStatusItem, change func(*Facts)) Facts {
+	divided := &v1alpha1.Placement{ReplicaScheduling: &v1alpha1.ReplicaScheduling{ReplicaSchedulingType: v1alpha1.Divided}}
+	f := Facts{
+		Spec:    &v1alpha1.BindingSpec{Clusters: before, Placement: divided, Replicas: new(int32(total(decided)))},
+		Decided: decided, Reports: reports, Reason: "Eviction", Grace: 10 * time.Minute, Graceful: true, Now: now,
+		Members: map[string]Member{"a": {Ready: true}, "b": {Ready: true}, "c": {Ready: true}},
+	}
+	if change != nil {
+		change(&f)
+	}
+	return f
+}
+
+// outcome is what a plan says, in few words.
+type outcome struct {
+	Clusters map[string]int32
+	Retained map[string]int32 // how much is awaited
+	Withheld int32
+	Deferred bool
+	Reason   string
+	Retry    time.Duration
+}
+
+func outcomeOf(p Plan) outcome {
+	o := outcome{Clusters: map[string]int32{}, Retained: map[string]int32{}, Withheld: p.Withheld, Deferred: p.Deferred, Reason: p.Reason, Retry: p.RetryAfter}
+	for _, t := range p.Clusters {
+		o.Clusters[t.Name] = int32(units(t.Replicas))
+	}
+	for _, r := range p.Retained {
+		o.Retained[r.Name] = r.AwaitedReady
+	}
+	return o
+}
+
+func TestAClusterKeepsWhatItHasUntilItsReplacementIsReady(t *testing.T) {
+	const grace = 10 * time.Minute
+	waiting := func(clusters, kept map[string]int32) outcome {
+		return outcome{Clusters: clusters, Retained: kept, Reason: v1alpha1.ReasonReplacementNotReady, Retry: grace}
+	}
+	done := func(clusters map[string]int32) outcome {
+		return outcome{Clusters: clusters, Retained: map[string]int32{}, Reason: v1alpha1.ReasonMoved}
+	}
+	retaining := func(r ...v1alpha1.RetainedCluster) func(*Facts) {
+		return func(f *Facts) { f.Spec.Retained = r }
+	}
+	for name, tc := range map[string]struct {
+		facts Facts
+		want  outcome
+	}{
+		"nothing is kept of a new template": {
+			facts(nil, targets("a", 2), nil, nil), done(map[string]int32{"a": 2}),
+		},
+		"what moves is kept where it was": {
+			facts(targets("a", 6), targets("b", 6), ready("a", 6), nil),
+			waiting(map[string]int32{"b": 6}, map[string]int32{"a": 6}),
+		},
+		"a part that moves is kept too, and what stays counts as ready": {
+			facts(targets("a", 4, "b", 2), targets("a", 2, "b", 4), ready("a", 4, "b", 2), nil),
+			waiting(map[string]int32{"a": 2, "b": 4}, map[string]int32{"a": 6}),
+		},
+		"a sick cluster that has no part in the move is not waited for": {
+			facts(targets("a", 2, "c", 2), targets("b", 2, "c", 2), ready("a", 2, "c", 1), nil),
+			waiting(map[string]int32{"b": 2, "c": 2}, map[string]int32{"a": 3}),
+		},
+		"fewer replicas are let go at once": {
+			facts(targets("a", 4, "b", 2), targets("a", 2, "b", 1), ready("a", 4, "b", 2), nil),
+			done(map[string]int32{"a": 2, "b": 1}),
+		},
+		"a move to fewer replicas waits for the fewer ones": {
+			facts(targets("a", 6), targets("b", 3), ready("a", 6), nil),
+			waiting(map[string]int32{"b": 3}, map[string]int32{"a": 3}),
+		},
+		"what finds no room anywhere is waited for as well": {
+			facts(targets("a", 6), targets("b", 4), ready("a", 6), func(f *Facts) { f.Pending = 2 }),
+			waiting(map[string]int32{"b": 4}, map[string]int32{"a": 6}),
+		},
+		"a copy of which nothing is ready is not worth keeping": {
+			facts(targets("a", 6), targets("b", 6), ready("a", 0), nil), done(map[string]int32{"b": 6}),
+		},
+		"of a member that is silent everything is kept": {
+			facts(targets("a", 6), targets("b", 6), nil, nil), waiting(map[string]int32{"b": 6}, map[string]int32{"a": 6}),
+		},
+		"a cluster that no longer exists keeps nothing": {
+			facts(targets("x", 6), targets("b", 6), ready("x", 6), nil), done(map[string]int32{"b": 6}),
+		},
+		"a cluster that is given up keeps nothing": {
+			facts(targets("a", 6), targets("b", 6), ready("a", 6), func(f *Facts) { f.Members["a"] = Member{Abandoned: true} }),
+			done(map[string]int32{"b": 6}),
+		},
+		"without grace nothing is kept": {
+			facts(targets("a", 6), targets("b", 6), ready("a", 6), func(f *Facts) { f.Graceful = false }), done(map[string]int32{"b": 6}),
+		},
+		"reports alone let nothing go": {
+			facts(targets("b", 6), targets("b", 6), ready("a", 6, "b", 6), retaining(retained("a", 6, 6, 0))),
+			waiting(map[string]int32{"b": 6}, map[string]int32{"a": 6}),
+		},
+		"members that were asked let it go": {
+			facts(targets("b", 6), targets("b", 6), ready("a", 6, "b", 6), func(f *Facts) {
+				f.Spec.Retained, f.Fresh = []v1alpha1.RetainedCluster{retained("a", 6, 6, 0)}, map[string]int32{"b": 6}
+			}), done(map[string]int32{"b": 6}),
+		},
+		"what is ready in a cluster of the next decision only is no proof": {
+			facts(targets("b", 6), targets("c", 6), ready("a", 6, "b", 0, "c", 6), func(f *Facts) {
+				f.Spec.Retained, f.Fresh = []v1alpha1.RetainedCluster{retained("a", 6, 6, 0)}, map[string]int32{"b": 6}
+			}), waiting(map[string]int32{"c": 6}, map[string]int32{"a": 6}),
+		},
+		"the end of the grace period lets it go when anything is ready elsewhere": {
+			facts(targets("b", 6), targets("b", 6), ready("a", 6, "b", 1), func(f *Facts) {
+				f.Spec.Retained, f.Fresh = []v1alpha1.RetainedCluster{retained("a", 6, 6, grace)}, map[string]int32{"b": 1}
+			}), done(map[string]int32{"b": 6}),
+		},
+		"the last ready copy outlives its grace period": {
+			facts(targets("b", 6), targets("b", 6), ready("a", 6, "b", 0), func(f *Facts) {
+				f.Spec.Retained, f.Fresh = []v1alpha1.RetainedCluster{retained("a", 6, 6, time.Hour)}, map[string]int32{"b": 0}
+			}), outcome{Clusters: map[string]int32{"b": 6}, Retained: map[string]int32{"a": 6}, Reason: v1alpha1.ReasonLastCopy},
+		},
+		"a task may ask for another grace period": {
+			facts(targets("b", 6), targets("b", 6), ready("a", 6, "b", 1), func(f *Facts) {
+				f.Spec.Retained = []v1alpha1.RetainedCluster{retained("a", 6, 6, grace)}
+				f.Spec.GracefulEvictionTasks = []v1alpha1.GracefulEvictionTask{task("a", func(t *v1alpha1.GracefulEvictionTask) { t.GracePeriodSeconds = new(int32(1200)) })}
+				f.Fresh = map[string]int32{"b": 1}
+			}), waiting(map[string]int32{"b": 6}, map[string]int32{"a": 6}),
+		},
+		"scaled to nothing, nothing is waited for": {
+			facts(targets("b", 0), targets("b", 0), ready("a", 6, "b", 0), retaining(retained("a", 6, 6, 0))), done(map[string]int32{"b": 0}),
+		},
+		"a cluster that gets back what it keeps is no longer left": {
+			facts(targets("b", 6), targets("a", 6), ready("a", 6, "b", 0), retaining(retained("a", 6, 6, 0))), done(map[string]int32{"a": 6}),
+		},
+		"the purge mode Never keeps a copy although its replacement is ready": {
+			facts(targets("b", 6), targets("b", 6), ready("a", 6, "b", 6), func(f *Facts) {
+				f.Spec.Retained, f.Fresh = []v1alpha1.RetainedCluster{retained("a", 6, 6, time.Hour)}, map[string]int32{"b": 6}
+				f.Spec.GracefulEvictionTasks = []v1alpha1.GracefulEvictionTask{task("a", func(t *v1alpha1.GracefulEvictionTask) { t.SuppressDeletion = new(true) })}
+			}), outcome{Clusters: map[string]int32{"b": 6}, Retained: map[string]int32{"a": 6}, Reason: v1alpha1.ReasonKeptByUser},
+		},
+		"a user lets it go": {
+			facts(targets("b", 6), targets("b", 6), ready("a", 6, "b", 0), func(f *Facts) {
+				f.Spec.Retained = []v1alpha1.RetainedCluster{retained("a", 6, 6, 0)}
+				f.Spec.GracefulEvictionTasks = []v1alpha1.GracefulEvictionTask{task("a", func(t *v1alpha1.GracefulEvictionTask) { t.SuppressDeletion = new(false) })}
+			}), done(map[string]int32{"b": 6}),
+		},
+		"the purge mode Directly removes first": {
+			facts(targets("a", 6), targets("b", 6), ready("a", 6), func(f *Facts) {
+				f.Spec.GracefulEvictionTasks = []v1alpha1.GracefulEvictionTask{task("a", func(t *v1alpha1.GracefulEvictionTask) { t.PurgeMode = v1alpha1.PurgeDirectly })}
+			}), outcome{Clusters: map[string]int32{}, Retained: map[string]int32{}, Withheld: 6, Reason: v1alpha1.ReasonOldCopyNotGone},
+		},
+		"and replaces when the old copy is gone": {
+			facts(nil, targets("b", 6), nil, func(f *Facts) {
+				f.Spec.GracefulEvictionTasks = []v1alpha1.GracefulEvictionTask{task("a", func(t *v1alpha1.GracefulEvictionTask) { t.PurgeMode = v1alpha1.PurgeDirectly })}
+			}), done(map[string]int32{"b": 6}),
+		},
+		"but does not wait for a member that is dead": {
+			facts(targets("a", 6), targets("b", 6), ready("a", 6), func(f *Facts) {
+				f.Members["a"] = Member{}
+				f.Spec.GracefulEvictionTasks = []v1alpha1.GracefulEvictionTask{task("a", func(t *v1alpha1.GracefulEvictionTask) { t.PurgeMode = v1alpha1.PurgeDirectly })}
+			}), done(map[string]int32{"b": 6}),
+		},
+		"a budget puts off a move while too much is not ready": {
+			facts(targets("a", 3, "c", 3), targets("b", 3, "c", 3), ready("a", 3, "c", 1), func(f *Facts) {
+				f.Voluntary = true
+				f.Spec.Disruption = &v1alpha1.Disruption{MaxUnavailableReplicas: new(intstr.FromInt32(1))}
+			}), outcome{Clusters: map[string]int32{"a": 3, "c": 3}, Retained: map[string]int32{}, Deferred: true, Reason: v1alpha1.ReasonDisruptionBudget},
+		},
+		"but no move that is forced": {
+			facts(targets("a", 3, "c", 3), targets("b", 3, "c", 3), ready("a", 3, "c", 1), func(f *Facts) {
+				f.Spec.Disruption = &v1alpha1.Disruption{MaxUnavailableReplicas: new(intstr.FromInt32(1))}
+			}), waiting(map[string]int32{"b": 3, "c": 3}, map[string]int32{"a": 4}),
+		},
+		"a budget lets go before the last replicas are ready": {
+			facts(targets("b", 6), targets("b", 6), ready("a", 6, "b", 5), func(f *Facts) {
+				f.Spec.Retained, f.Fresh = []v1alpha1.RetainedCluster{retained("a", 6, 6, 0)}, map[string]int32{"b": 5}
+				f.Spec.Disruption = &v1alpha1.Disruption{MaxUnavailableReplicas: new(intstr.FromString("17%"))}
+			}), done(map[string]int32{"b": 6}),
+		},
+		"a budget lets one cluster be left after the other": {
+			facts(targets("a", 3, "b", 3), targets("c", 6), ready("a", 3, "b", 3), func(f *Facts) {
+				f.Voluntary = true
+				f.Spec.Disruption = &v1alpha1.Disruption{MaxUnavailableClusters: new(int32(1))}
+			}), outcome{
+				Clusters: map[string]int32{"b": 3, "c": 3}, Retained: map[string]int32{"a": 6}, Deferred: true,
+				Reason: v1alpha1.ReasonDisruptionBudget, Retry: grace,
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := tc.facts.Spec.DeepCopy()
+			if diff := cmp.Diff(tc.want, outcomeOf(Make(tc.facts))); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff(before, tc.facts.Spec); diff != "" {
+				t.Errorf("the facts were changed: %s", diff)
+			}
+		})
+	}
+}
+
+func TestATemplateWithoutReplicasCountsAsOnePerCluster(t *testing.T) {
+	one := func(names ...string) (list []v1alpha1.TargetCluster) {
+		for _, name := range names {
+			list = append(list, v1alpha1.TargetCluster{Name: name})
+		}
+		return list
+	}
+	healthy := []v1alpha1.AggregatedStatusItem{
+		{ClusterName: "a", Health: v1alpha1.Healthy, Applied: true}, {ClusterName: "b", Health: v1alpha1.Healthy, Applied: true},
+	}
+	plain := func(f *Facts) { f.Spec.Placement, f.Spec.Replicas = &v1alpha1.Placement{}, nil }
+	for name, tc := range map[string]struct {
+		facts Facts
+		want  map[string]int32
+	}{
+		"a cluster that is replaced is kept":                        {facts(one("a", "b"), one("b", "c"), healthy, plain), map[string]int32{"a": 2}},
+		"a cluster that is not replaced is left to those that stay": {facts(one("a", "b"), one("b"), healthy, plain), map[string]int32{}},
+		"but the last healthy copy is kept":                         {facts(one("a", "b"), one("b"), healthy[:1], plain), map[string]int32{"a": 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, outcomeOf(Make(tc.facts)).Retained); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestNewClustersInheritTheStateOfWhatFailed(t *testing.T) {
+	f := facts(targets("a", 2, "b", 1), targets("b", 2, "c", 1), ready("a", 2, "b", 1), func(f *Facts) {
+		f.Spec.Clusters[1].PreservedLabelState = map[string]string{"savepoint": "1"}
+		f.Spec.GracefulEvictionTasks = []v1alpha1.GracefulEvictionTask{task("a", func(t *v1alpha1.GracefulEvictionTask) {
+			t.PreservedLabelState, t.PreservedAnnotationState = map[string]string{"savepoint": "2"}, map[string]string{"path": "s3://x"}
+		})}
+	})
+	want := targets("b", 2, "c", 1)
+	want[0].PreservedLabelState = map[string]string{"savepoint": "1"}
+	want[1].PreservedLabelState, want[1].PreservedAnnotationState = map[string]string{"savepoint": "2"}, map[string]string{"path": "s3://x"}
+	if diff := cmp.Diff(want, Make(f).Clusters); diff != "" {
+		t.Error(diff)
+	}
+}
