@@ -33,7 +33,7 @@ const (
 // +kubebuilder:validation:Enum=Lazy
 type ActivationPreference string
 
-// ActivationLazy lets changes of the policy take effect only with the next change of the template.
+// ActivationLazy lets changes of the policy take effect on a template only with the template's next change.
 const ActivationLazy ActivationPreference = "Lazy"
 
 // PurgeMode says when the old copy goes after a failover.
@@ -121,8 +121,10 @@ type PropagationSpec struct {
 	// +optional
 	ApplyRules *ApplyRules `json:"applyRules,omitempty"`
 
-	// activationPreference Lazy lets changes of this policy take effect only with the next change of the
-	// template. Not yet honoured: changes take effect at once.
+	// activationPreference Lazy lets changes of this policy, its suspension included, take effect on a template only with the
+	// template's next change: of its spec or data, labels or annotations. The same holds when this policy takes a
+	// template from another one. A template that no policy has governed yet is propagated at once. Without Lazy, what
+	// waits takes effect.
 	// +optional
 	ActivationPreference ActivationPreference `json:"activationPreference,omitempty"`
 

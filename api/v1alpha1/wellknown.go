@@ -61,6 +61,10 @@ const (
 // that it can tell later what has changed. It is written together with spec.clusters.
 const DecisionAnnotation = "flotilla.dev/decision"
 
+// ActivationAnnotation on a binding identifies the content of the template with which a policy whose
+// activationPreference is Lazy was taken over last.
+const ActivationAnnotation = "flotilla.dev/activated-for"
+
 // Annotations on a Cluster.
 const (
 	// ForceDeleteAnnotation, with the value "true", on a Cluster that is being deleted gives up on what

@@ -131,8 +131,8 @@ func (r *Reconciler) propagate(ctx context.Context, req Request, template *unstr
 		return err
 	}
 	f.workload = r.interpret(template)
-	want := desiredSpec(f)
-	if want == nil {
+	want := decide(f)
+	if want.spec == nil {
 		return nil
 	}
 	if binding == nil || !upToDate(binding, want) {
@@ -145,7 +145,7 @@ func (r *Reconciler) propagate(ctx context.Context, req Request, template *unstr
 }
 
 // apply writes the binding and returns it as the host knows it now.
-func (r *Reconciler) apply(ctx context.Context, req Request, want *v1alpha1.BindingSpec, before v1alpha1.Binding) (v1alpha1.Binding, error) {
+func (r *Reconciler) apply(ctx context.Context, req Request, want desired, before v1alpha1.Binding) (v1alpha1.Binding, error) {
 	u, err := manifest(req, want)
 	if err != nil {
 		return nil, err

@@ -87,7 +87,7 @@ func TestWhatOthersOwnIsNoReasonToWrite(t *testing.T) {
 	spec := scheduled.BindingSpec()
 	spec.Clusters = []v1alpha1.TargetCluster{{Name: "member1", Replicas: ptr.To[int32](3)}}
 	spec.GracefulEvictionTasks = []v1alpha1.GracefulEvictionTask{{FromCluster: "member2", Reason: "x", Producer: "y"}}
-	spec.RequiredBy = []v1alpha1.BindingSnapshot{{Name: "x"}}
+	spec.RequiredBy, spec.PreservedIn = []v1alpha1.BindingSnapshot{{Name: "x"}}, []string{"member3"}
 	spec.RescheduleTriggeredAt = &metav1.Time{Time: start}
 	spec.Suspension = &v1alpha1.BindingSuspension{Scheduling: ptr.To(true)}
 	b.change(t, scheduled)

@@ -26,9 +26,18 @@ type facts struct {
 	overrides sets.Set[string]
 }
 
-// desiredSpec is what the template's binding should say, without the fields that others own. It is nil when
-// there should be no binding (yet), or when the binding is another version's business.
-func desiredSpec(f facts) *v1alpha1.BindingSpec {
+// desired is what a template's binding should say.
+type desired struct {
+	// spec is without the fields that others own. It is nil when there should be no binding (yet), or when the binding is
+	// another version's business.
+	spec *v1alpha1.BindingSpec
+	// activated identifies the content of the template with which a Lazy policy was taken over last; empty when the policy is
+	// not Lazy.
+	activated string
+}
+
+// decide is what the template's binding should say.
+func decide(f facts) desired {
 	template := policymatch.Of(f.request.GVK, f.template)
 	var current *v1alpha1.BindingSpec
 	var claim *v1alpha1.PolicyReference
@@ -36,31 +45,35 @@ func desiredSpec(f facts) *v1alpha1.BindingSpec {
 		current = f.current.BindingSpec()
 		claim = current.Policy
 		if governedInAnotherVersion(template, f.policies, current) {
-			return nil
+			return desired{}
 		}
 	}
 	ref, policy := policymatch.Choose(template, f.policies, claim)
 	switch {
 	case policy != nil && missingOverride(policy.PropagationSpec(), f.overrides) != "":
-		return f.waiting(current)
+		return desired{f.waiting(current), activatedFor(f.current)}
 	case policy != nil:
-		return f.complete(f.governed(policy.PropagationSpec(), ref))
+		return f.activate(f.governed(policy.PropagationSpec(), ref), policy.PropagationSpec().ActivationPreference)
 	case current == nil || current.Resource.APIVersion != f.request.GVK.GroupVersion().String():
-		return nil
+		return desired{}
 	case current.Attached():
-		return f.complete(attached(current))
+		return desired{spec: f.complete(attached(current), false)}
 	default:
-		return f.complete(orphaned(current))
+		return desired{spec: f.complete(orphaned(current), false)}
 	}
 }
 
 // waiting is what holds until the override policies exist that the policy depends on: what the binding says already, or no
-// binding. A template never reaches a member without the overrides that it must have.
+// binding. A template never reaches a member without the overrides that it must have, so it does not go along with others
+// either.
 func (f facts) waiting(current *v1alpha1.BindingSpec) *v1alpha1.BindingSpec {
 	if current == nil {
 		return nil
 	}
-	return f.complete(ownPart(current))
+	if current.Attached() {
+		return f.complete(attached(current), true)
+	}
+	return f.complete(ownPart(current), false)
 }
 
 // governedInAnotherVersion says whether the binding was made from the same object in another version of its
@@ -102,13 +115,14 @@ func orphaned(current *v1alpha1.BindingSpec) v1alpha1.BindingSpec {
 	return spec
 }
 
-// complete adds what the template says.
-func (f facts) complete(spec v1alpha1.BindingSpec) *v1alpha1.BindingSpec {
+// complete adds what the template says. held keeps the template on the host.
+func (f facts) complete(spec v1alpha1.BindingSpec, held bool) *v1alpha1.BindingSpec {
 	spec.Resource = v1alpha1.ObjectReference{
 		APIVersion: f.request.GVK.GroupVersion().String(), Kind: f.request.GVK.Kind,
 		Namespace: f.request.Key.Namespace, Name: f.request.Key.Name, UID: f.template.GetUID(),
 	}
 	f.describe(&spec)
+	spec.Suspension = hold(spec.Suspension, held || f.neverRead())
 	spec.WorkloadAffinityGroups = policymatch.AffinityGroups(spec.Placement, f.template.GetLabels())
 	return &spec
 }
@@ -117,10 +131,11 @@ func (f facts) complete(spec v1alpha1.BindingSpec) *v1alpha1.BindingSpec {
 // with spec.
 func ownPart(spec *v1alpha1.BindingSpec) v1alpha1.BindingSpec {
 	own := *spec
-	own.Clusters, own.Retained, own.GracefulEvictionTasks, own.RequiredBy = nil, nil, nil, nil
+	own.Clusters, own.Retained, own.GracefulEvictionTasks = nil, nil, nil
+	own.RequiredBy, own.PreservedIn = nil, nil
 	own.ReplicaLimits, own.RescheduleTriggeredAt = nil, nil
 	if own.Suspension != nil && own.Suspension.Scheduling != nil {
-		own.Suspension = &v1alpha1.BindingSuspension{Suspension: own.Suspension.Suspension}
+		own.Suspension = &v1alpha1.BindingSuspension{Suspension: own.Suspension.Suspension, Held: own.Suspension.Held}
 		if equality.Semantic.DeepEqual(own.Suspension, &v1alpha1.BindingSuspension{}) {
 			own.Suspension = nil
 		}
@@ -129,18 +144,19 @@ func ownPart(spec *v1alpha1.BindingSpec) v1alpha1.BindingSpec {
 }
 
 // upToDate says whether a binding says already what it should.
-func upToDate(current v1alpha1.Binding, want *v1alpha1.BindingSpec) bool {
+func upToDate(current v1alpha1.Binding, want desired) bool {
 	have := ownPart(current.BindingSpec())
-	return equality.Semantic.DeepEqual(&have, want) &&
+	return equality.Semantic.DeepEqual(&have, want.spec) && activatedFor(current) == want.activated &&
 		slices.Contains(current.GetFinalizers(), v1alpha1.BindingFinalizer) &&
-		slices.ContainsFunc(current.GetOwnerReferences(), func(o metav1.OwnerReference) bool { return o.UID == want.Resource.UID })
+		slices.ContainsFunc(current.GetOwnerReferences(), func(o metav1.OwnerReference) bool { return o.UID == want.spec.Resource.UID })
 }
 
 // manifest is the binding as it is applied: everything that propagation owns, and nothing else. The owner
 // reference lets Kubernetes remove the binding of a template that was deleted while no manager ran; it is not
 // a controller's, since that is for owners that make what they own, and deleting a template in the foreground
 // does not wait for it.
-func manifest(request Request, spec *v1alpha1.BindingSpec) (*unstructured.Unstructured, error) {
+func manifest(request Request, want desired) (*unstructured.Unstructured, error) {
+	spec := want.spec
 	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(spec)
 	if err != nil {
 		return nil, fmt.Errorf("converting the spec of binding %s: %w", request.binding(), err)
@@ -152,6 +168,9 @@ func manifest(request Request, spec *v1alpha1.BindingSpec) (*unstructured.Unstru
 	u.SetNamespace(key.Namespace)
 	u.SetName(key.Name)
 	u.SetFinalizers([]string{v1alpha1.BindingFinalizer})
+	if want.activated != "" {
+		u.SetAnnotations(map[string]string{v1alpha1.ActivationAnnotation: want.activated})
+	}
 	isController, blocks := false, false
 	u.SetOwnerReferences([]metav1.OwnerReference{{
 		APIVersion: spec.Resource.APIVersion, Kind: spec.Resource.Kind, Name: spec.Resource.Name, UID: spec.Resource.UID,

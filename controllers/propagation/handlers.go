@@ -137,7 +137,8 @@ func ownPartChanged(before, after v1alpha1.Binding) bool {
 			return true
 		}
 	}
-	return !equality.Semantic.DeepEqual(before.GetFinalizers(), after.GetFinalizers()) ||
+	return activatedFor(before) != activatedFor(after) ||
+		!equality.Semantic.DeepEqual(before.GetFinalizers(), after.GetFinalizers()) ||
 		!equality.Semantic.DeepEqual(before.GetOwnerReferences(), after.GetOwnerReferences())
 }
 

@@ -6,9 +6,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
@@ -60,26 +57,7 @@ func missingOverride(spec *v1alpha1.PropagationSpec, exist sets.Set[string]) str
 	return ""
 }
 
-// onOverride brings what belongs to the policies that depend on an override policy, when one comes or goes.
-func onOverride[request comparable](c client.Reader, priority int, belongs func(context.Context, v1alpha1.Policy) []request) handler.TypedFuncs[client.Object, request] {
-	bring := func(ctx context.Context, override client.Object, q queueOf[request]) {
-		policies, err := allPolicies(ctx, c)
-		if err != nil { // the cache is closing
-			log.FromContext(ctx).Error(err, "Cannot look again at the policies that depend on an override policy", "name", override.GetName())
-			return
-		}
-		for _, policy := range policies {
-			if slices.Contains(policy.PropagationSpec().DependentOverrides, override.GetName()) {
-				enqueue(q, priority, belongs(ctx, policy)...)
-			}
-		}
-	}
-	return handler.TypedFuncs[client.Object, request]{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queueOf[request]) {
-			if !e.IsInInitialList {
-				bring(ctx, e.Object, q)
-			}
-		},
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queueOf[request]) { bring(ctx, e.Object, q) },
-	}
+// dependsOn says whether a policy depends on the override policy of a name.
+func dependsOn(policy v1alpha1.Policy, override string) bool {
+	return slices.Contains(policy.PropagationSpec().DependentOverrides, override)
 }

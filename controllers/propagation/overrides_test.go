@@ -6,7 +6,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
@@ -53,6 +55,34 @@ func TestWhatIsPropagatedStaysWhenAnOverrideGoes(t *testing.T) {
 	b.reconcile(t, web)
 	b.expectWrites(t, writes{Applies: 1, Deletes: 1}) // the test deletes the override policy itself
 	diffSpec(t, webSpec("web"), b.binding(t, web))
+}
+
+func TestWhatGoesAlongWaitsForTheOverridesThatItsPolicyDependsOn(t *testing.T) {
+	policy := webPolicy("web")
+	policy.Spec.DependentOverrides = []string{"images"}
+	b := newBed(t, newTemplates(webTemplate()), shop(), policy, requiredWeb())
+	b.reconcile(t, web)
+	got := b.binding(t, web).BindingSpec()
+	if !got.Attached() || got.Suspension == nil || !ptr.Deref(got.Suspension.Held, false) {
+		t.Errorf("it does not wait: policy %v, suspension %v", got.Policy, got.Suspension)
+	}
+	create(t, b, overridePolicy("shop", "images"))
+	b.reconcile(t, web)
+	got = b.binding(t, web).BindingSpec()
+	if got.Attached() || got.Suspension != nil {
+		t.Errorf("it waits still: policy %v, suspension %v", got.Policy, got.Suspension)
+	}
+}
+
+func TestAnOverridePolicyBringsTheTemplatesOfThePoliciesThatDependOnIt(t *testing.T) {
+	policy := webPolicy("web")
+	policy.Spec.DependentOverrides = []string{"images"}
+	b, q := newBed(t, newTemplates(webTemplate()), policy), templateQueue(t)
+	handler := named[Request]{b.host, policyPriority, dependsOn, b.selectedBy}.handler()
+	handler.Create(t.Context(), event.CreateEvent{Object: overridePolicy("shop", "labels")}, q)
+	expectQueued(t, nil, q)
+	handler.Create(t.Context(), event.CreateEvent{Object: overridePolicy("shop", "images")}, q)
+	expectQueued(t, queued{"shop/web": policyPriority}, q)
 }
 
 func TestAPolicyNamesTheOverrideThatIsMissing(t *testing.T) {

@@ -8,9 +8,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 )
@@ -31,6 +28,9 @@ func classOf(policy v1alpha1.Policy) string {
 	}
 	return ""
 }
+
+// hasClass says whether a policy names the PriorityClass of a name.
+func hasClass(policy v1alpha1.Policy, class string) bool { return classOf(policy) == class }
 
 // classesOf reads the values of the PriorityClasses that policies name. Those that do not exist are missing in it.
 func classesOf(ctx context.Context, c client.Reader, policies []v1alpha1.Policy) (map[string]int32, error) {
@@ -54,37 +54,4 @@ func classesOf(ctx context.Context, c client.Reader, policies []v1alpha1.Policy)
 		classes[name] = class.Value
 	}
 	return classes, nil
-}
-
-// onPriorityClass brings what belongs to the policies that name a PriorityClass, when one comes, goes or gets
-// another value.
-func onPriorityClass[request comparable](c client.Reader, priority int, belongs func(context.Context, v1alpha1.Policy) []request) handler.TypedFuncs[client.Object, request] {
-	bring := func(ctx context.Context, class string, q queueOf[request]) {
-		policies, err := allPolicies(ctx, c)
-		if err != nil { // the cache is closing
-			log.FromContext(ctx).Error(err, "Cannot look again at the policies that name a priority class", "class", class)
-			return
-		}
-		for _, policy := range policies {
-			if classOf(policy) == class {
-				enqueue(q, priority, belongs(ctx, policy)...)
-			}
-		}
-	}
-	return handler.TypedFuncs[client.Object, request]{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queueOf[request]) {
-			if !e.IsInInitialList {
-				bring(ctx, e.Object.GetName(), q)
-			}
-		},
-		// The value of a class cannot be changed, but it can be deleted and created again between two looks.
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queueOf[request]) {
-			if e.ObjectOld.GetUID() != e.ObjectNew.GetUID() {
-				bring(ctx, e.ObjectNew.GetName(), q)
-			}
-		},
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queueOf[request]) {
-			bring(ctx, e.Object.GetName(), q)
-		},
-	}
 }

@@ -119,7 +119,7 @@ func TestAPriorityClassBringsTheTemplatesOfThePoliciesThatNameIt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, q := newBed(t, newTemplates(), urgentPolicy(), governed.DeepCopy()), templateQueue(t)
-			tc.send(onPriorityClass(b.host, policyPriority, b.governedBy), q)
+			tc.send(named[Request]{b.host, policyPriority, hasClass, b.governedBy}.handler(), q)
 			expectQueued(t, tc.want, q)
 		})
 	}

@@ -83,6 +83,8 @@ func setupTemplates(mgr ctrl.Manager, o Options) error {
 	kind := func(obj client.Object, h templateHandler) source.TypedSource[Request] {
 		return source.TypedKind(mgr.GetCache(), obj, handler.TypedEventHandler[client.Object, Request](h))
 	}
+	classes := named[Request]{mgr.GetClient(), policyPriority, hasClass, r.governedBy}
+	overrides := named[Request]{mgr.GetClient(), policyPriority, dependsOn, r.selectedBy}
 	for _, s := range []source.TypedSource[Request]{
 		newTemplateSource(o.Templates),
 		kind(&v1alpha1.PropagationPolicy{}, r.onPolicy()),
@@ -90,9 +92,9 @@ func setupTemplates(mgr ctrl.Manager, o Options) error {
 		kind(&v1alpha1.ResourceBinding{}, r.onBinding()),
 		kind(&v1alpha1.ClusterResourceBinding{}, r.onBinding()),
 		kind(&corev1.Namespace{}, r.onNamespace()),
-		kind(&schedulingv1.PriorityClass{}, onPriorityClass(mgr.GetClient(), policyPriority, r.governedBy)),
-		kind(&v1alpha1.OverridePolicy{}, onOverride(mgr.GetClient(), policyPriority, r.selectedBy)),
-		kind(&v1alpha1.ClusterOverridePolicy{}, onOverride(mgr.GetClient(), policyPriority, r.selectedBy)),
+		kind(&schedulingv1.PriorityClass{}, classes.handler()),
+		kind(&v1alpha1.OverridePolicy{}, overrides.handler()),
+		kind(&v1alpha1.ClusterOverridePolicy{}, overrides.handler()),
 	} {
 		if err := c.Watch(s); err != nil {
 			return err
@@ -127,6 +129,8 @@ func setupPolicies(mgr ctrl.Manager, o Options) error {
 		events: mgr.GetEventRecorder("flotilla-" + name), clock: o.Clock,
 	}
 	o.Templates.OnStateChange(k.onState)
+	classes := named[ctrl.Request]{mgr.GetClient(), userPriority, hasClass, self}
+	overrides := named[ctrl.Request]{mgr.GetClient(), userPriority, dependsOn, self}
 	specChanges := builder.WithPredicates(predicate.GenerationChangedPredicate{})
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(policiesName).
@@ -134,9 +138,9 @@ func setupPolicies(mgr ctrl.Manager, o Options) error {
 		Watches(&v1alpha1.ClusterPropagationPolicy{}, &handler.EnqueueRequestForObject{}, specChanges).
 		Watches(&v1alpha1.ResourceBinding{}, k.onBinding()).
 		Watches(&v1alpha1.ClusterResourceBinding{}, k.onBinding()).
-		Watches(&schedulingv1.PriorityClass{}, onPriorityClass(mgr.GetClient(), userPriority, self)).
-		Watches(&v1alpha1.OverridePolicy{}, onOverride(mgr.GetClient(), userPriority, self)).
-		Watches(&v1alpha1.ClusterOverridePolicy{}, onOverride(mgr.GetClient(), userPriority, self)).
+		Watches(&schedulingv1.PriorityClass{}, classes.handler()).
+		Watches(&v1alpha1.OverridePolicy{}, overrides.handler()).
+		Watches(&v1alpha1.ClusterOverridePolicy{}, overrides.handler()).
 		WatchesRawSource(source.Func(k.listen)).
 		Complete(k)
 }

@@ -3,6 +3,7 @@ package propagation
 import (
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/ptr"
@@ -34,28 +35,41 @@ func (r *Reconciler) interpret(template *unstructured.Unstructured) workload {
 	return workload{replicas: replicas, requirements: requirements, components: components}
 }
 
-// describe adds what the interpreter says. Where it fails, what it said last stays. A template of which it never said
-// anything stays on the host until it does: without a number, each cluster would get all of its replicas.
+// describe adds what the interpreter says. Where it fails, what it said last stays.
 func (f facts) describe(spec *v1alpha1.BindingSpec) {
-	if f.workload.err == nil {
+	switch {
+	case f.workload.err == nil:
 		spec.Replicas, spec.ReplicaRequirements, spec.Components = f.workload.replicas, f.workload.requirements, f.workload.components
-		return
-	}
-	held := f.current == nil
-	if f.current != nil {
+	case f.current != nil:
 		last := f.current.BindingSpec()
 		spec.Replicas, spec.ReplicaRequirements, spec.Components = last.Replicas, last.ReplicaRequirements, last.Components
-		held = last.Suspension != nil && ptr.Deref(last.Suspension.Dispatching, false)
 	}
-	if !held {
-		return
+}
+
+// neverRead says whether the interpreter fails and never said anything of the template. Such a template stays on the host
+// until it does: without a number, each cluster would get all of its replicas.
+func (f facts) neverRead() bool {
+	if f.workload.err == nil || f.current == nil {
+		return f.workload.err != nil
 	}
-	suspension := v1alpha1.BindingSuspension{}
-	if spec.Suspension != nil {
-		suspension = *spec.Suspension
+	last := f.current.BindingSpec()
+	return last.Replicas == nil && last.ReplicaRequirements == nil && len(last.Components) == 0
+}
+
+// hold is a suspension that keeps the template on the host, or does not; nil when it suspends nothing.
+func hold(suspension *v1alpha1.BindingSuspension, held bool) *v1alpha1.BindingSuspension {
+	want := v1alpha1.BindingSuspension{}
+	if suspension != nil {
+		want = *suspension
 	}
-	suspension.Dispatching = ptr.To(true)
-	spec.Suspension = &suspension
+	want.Held = nil
+	if held {
+		want.Held = ptr.To(true)
+	}
+	if equality.Semantic.DeepEqual(want, v1alpha1.BindingSuspension{}) {
+		return nil
+	}
+	return &want
 }
 
 // interpreted is the condition of a binding whose template the interpreter cannot make sense of, nil for all others.

@@ -309,7 +309,7 @@ func TestNotHonoredNamesEveryFieldWithoutEffect(t *testing.T) {
 		Suspension: &v1alpha1.Suspension{}, SchedulePriority: &v1alpha1.SchedulePriority{},
 	}
 	want := []string{
-		"spec.failover", "spec.activationPreference",
+		"spec.failover",
 	}
 	if diff := cmp.Diff(want, NotHonored(spec)); diff != "" {
 		t.Errorf("NotHonored() (-want +got):\n%s", diff)

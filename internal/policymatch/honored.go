@@ -20,6 +20,5 @@ func NotHonored(spec *v1alpha1.PropagationSpec) []string {
 		add(toleration.TolerationSeconds != nil, fmt.Sprintf("spec.placement.clusterTolerations[%d].tolerationSeconds", i))
 	}
 	add(spec.Failover != nil, "spec.failover")
-	add(spec.ActivationPreference != "", "spec.activationPreference")
 	return paths
 }
