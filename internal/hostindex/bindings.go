@@ -33,6 +33,11 @@ const (
 	ByOwner Index = "bindingByOwner"
 	// Limited finds the bindings that have spec.replicaLimits; the value is LimitedValue.
 	Limited Index = "bindingLimited"
+	// Evicting finds the bindings that have spec.gracefulEvictionTasks; the value is EvictingValue.
+	Evicting Index = "bindingEvicting"
+	// Ailing finds the bindings with spec.failover.application whose application is unhealthy in a cluster; the value is
+	// AilingValue.
+	Ailing Index = "bindingAiling"
 )
 
 // KindValue is the value of ByKind for a kind.
@@ -53,13 +58,19 @@ func OwnerValue(namespace, name string) string { return namespace + "/" + name }
 // LimitedValue is the only value of Limited.
 const LimitedValue = "true"
 
+// EvictingValue is the only value of Evicting.
+const EvictingValue = "true"
+
+// AilingValue is the only value of Ailing.
+const AilingValue = "true"
+
 // Register adds the indexes to a cache. Call it once, before the cache starts.
 func Register(ctx context.Context, indexer client.FieldIndexer) error {
 	for _, twin := range []client.Object{&v1alpha1.ResourceBinding{}, &v1alpha1.ClusterResourceBinding{}} {
 		for index, values := range map[Index]func(v1alpha1.Binding) []string{
 			ByCluster: clusterValues, ByKind: kindValues, ByPolicy: policyValues,
 			ByAffinityGroup: affinityValues, ByAntiAffinityGroup: antiAffinityValues,
-			Limited: limitedValues, ByOwner: ownerValues,
+			Limited: limitedValues, ByOwner: ownerValues, Evicting: evictingValues, Ailing: ailingValues,
 		} {
 			if err := indexer.IndexField(ctx, twin, string(index), Extract(values)); err != nil {
 				return fmt.Errorf("indexing %T by %s: %w", twin, index, err)
@@ -133,6 +144,27 @@ func limitedValues(b v1alpha1.Binding) []string {
 		return nil
 	}
 	return []string{LimitedValue}
+}
+
+func evictingValues(b v1alpha1.Binding) []string {
+	if len(b.BindingSpec().GracefulEvictionTasks) == 0 {
+		return nil
+	}
+	return []string{EvictingValue}
+}
+
+func ailingValues(b v1alpha1.Binding) []string {
+	failover := b.BindingSpec().Failover
+	if failover == nil || failover.Application == nil {
+		return nil
+	}
+	items := b.BindingStatus().AggregatedStatus
+	for i := range items {
+		if items[i].UnhealthySince != nil {
+			return []string{AilingValue}
+		}
+	}
+	return nil
 }
 
 // Bindings lists the bindings of both twins that an index finds. They are the cache's own: copy before

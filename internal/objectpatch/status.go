@@ -28,6 +28,8 @@ const (
 	RebalanceOwner Owner = "flotilla-rebalance"
 	// DeschedulingOwner writes bindings' replicaLimits.
 	DeschedulingOwner Owner = "flotilla-descheduling"
+	// EvictionOwner writes bindings' gracefulEvictionTasks.
+	EvictionOwner Owner = "flotilla-eviction"
 	// OverridesOwner writes override policies' status.
 	OverridesOwner Owner = "flotilla-overrides"
 	// InterpretationOwner writes ResourceInterpreters' status.

@@ -1,0 +1,143 @@
+package eviction
+
+import (
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/stampede"
+	"github.com/flotilla-dev/flotilla/internal/toleration"
+)
+
+// defaultPatience is for how long a policy tolerates an unhealthy application when it does not say; the schema says so too.
+const defaultPatience = 300 * time.Second
+
+// cause is why a binding is to leave a cluster.
+type cause struct {
+	reason  string
+	message string
+	// since is when the cause began; zero when nobody knows.
+	since time.Time
+	// due is when the cluster is to be left; zero for at once.
+	due time.Time
+	// health is true when the manager itself says that the cluster is not well.
+	health bool
+	// admitted is true when the placement tolerates the taint for a while, so that the scheduler would choose the cluster.
+	admitted bool
+}
+
+// dueAt is true when the cause wants the cluster to be left.
+func (c *cause) dueAt(now time.Time) bool { return !c.due.After(now) }
+
+// before says which of two causes counts: one that is due, and of these one that somebody asked for rather than
+// one that the guard may hold, and then the earlier one.
+func (c *cause) before(o *cause, now time.Time) bool {
+	if mine, other := c.dueAt(now), o.dueAt(now); mine != other {
+		return mine
+	} else if mine && c.health != o.health {
+		return o.health
+	}
+	return c.due.Before(o.due)
+}
+
+// taintCause is the cause that counts among the taints of a cluster; nil when they are all tolerated.
+func (p *planner) taintCause(cluster *v1alpha1.Cluster, placement *v1alpha1.Placement) *cause {
+	var first *cause
+	for _, c := range p.taintCauses(cluster, placement) {
+		if first == nil || c.before(first, p.Now) {
+			first = &c
+		}
+	}
+	return first
+}
+
+// taintCauses are the taints of a cluster that evict sooner or later.
+func (p *planner) taintCauses(cluster *v1alpha1.Cluster, placement *v1alpha1.Placement) []cause {
+	if placement == nil {
+		return nil
+	}
+	var causes []cause
+	for i := range cluster.Spec.Taints {
+		taint := &cluster.Spec.Taints[i]
+		if !p.Settings.Evicts(taint) {
+			continue
+		}
+		if c := p.judgeTaint(cluster, taint, placement.ClusterTolerations); c != nil {
+			causes = append(causes, *c)
+		}
+	}
+	return causes
+}
+
+// Evicts says whether a taint is of those that evict what does not tolerate them.
+func (s Settings) Evicts(taint *corev1.Taint) bool {
+	return taint.Effect == corev1.TaintEffectNoExecute && (s.Failover || taint.Key == v1alpha1.DrainTaint)
+}
+
+// judgeTaint is the cause that one taint is; nil when it is tolerated for ever, or nobody knows since when.
+func (p *planner) judgeTaint(cluster *v1alpha1.Cluster, taint *corev1.Taint, tolerations []corev1.Toleration) *cause {
+	c := &cause{reason: v1alpha1.ReasonTaintUntolerated, health: v1alpha1.IsHealthTaint(taint.Key)}
+	if taint.Key == v1alpha1.DrainTaint {
+		c.reason = v1alpha1.ReasonDrained
+	}
+	patience, tolerated, forever := toleration.For(taint, tolerations)
+	text := fmt.Sprintf("the cluster has the taint {%s}", taint.ToString())
+	switch {
+	case forever:
+		return nil
+	case tolerated:
+		c.message, c.admitted = fmt.Sprintf("%s, which the placement tolerates for %s", text, patience), true
+	case c.health:
+		patience = p.Settings.Toleration
+		c.message = fmt.Sprintf("%s, which is tolerated for %s by default", text, patience)
+	default:
+		c.message = text + ", which the placement does not tolerate"
+	}
+	since, known := cluster.TaintedSince(taint)
+	if !known && patience > 0 {
+		return nil // tainting notes the time, and then its clock runs
+	}
+	c.since = since
+	if patience > 0 {
+		c.due = since.Add(patience)
+	}
+	return c
+}
+
+// applicationCause is the application's bad health in a cluster; nil when its policy does not ask about it or it is not known
+// to be bad. While the host does not see a cluster well, nobody knows.
+func (p *planner) applicationCause(b *binding, cluster *v1alpha1.Cluster) *cause {
+	failover, item := b.applicationFailover(), b.items[cluster.Name]
+	if failover == nil || item == nil || item.UnhealthySince == nil || item.Health != v1alpha1.Unhealthy || p.sights[cluster.Name] != stampede.Fine {
+		return nil
+	}
+	patience := secondsOr(failover.DecisionConditions.TolerationSeconds, defaultPatience)
+	since := item.UnhealthySince.Time
+	return &cause{
+		reason: v1alpha1.ReasonApplicationFailure, since: since, due: since.Add(patience),
+		message: fmt.Sprintf("the application has been unhealthy there since %s; its policy tolerates %s", since.UTC().Format(time.RFC3339), patience),
+	}
+}
+
+// candidateCause is the cause for which a cluster that a binding is in is to be left, now or later; nil for none.
+func (p *planner) candidateCause(b *binding, cluster *v1alpha1.Cluster) *cause {
+	taint := p.taintCause(cluster, b.spec.Placement)
+	if taint != nil && taint.health && p.sights[cluster.Name] == stampede.Fine {
+		taint = nil // it is back, and its taint is about to go
+	}
+	application := p.applicationCause(b, cluster)
+	if taint == nil || application != nil && application.before(taint, p.Now) {
+		return application
+	}
+	return taint
+}
+
+func secondsOr(seconds *int32, otherwise time.Duration) time.Duration {
+	if seconds == nil {
+		return otherwise
+	}
+	return time.Duration(ptr.Deref(seconds, 0)) * time.Second
+}

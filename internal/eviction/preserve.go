@@ -1,0 +1,148 @@
+package eviction
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/client-go/util/jsonpath"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+)
+
+// maxValue is the longest value that is preserved in an annotation, in bytes: the annotations of an object may have 256 KiB
+// all together.
+const maxValue = 4096
+
+// preserved is the part of an old copy's state that its replacement gets.
+type preserved struct {
+	labels, annotations map[string]string
+	// lost says what could not be found out, and why.
+	lost []string
+}
+
+// preserve reads from the status that a member last reported what the rules want. What cannot be read is left out: a dead
+// member will not report it any more, and an application that does not run is worse than one that starts anew.
+func preserve(rules *v1alpha1.StatePreservation, item *v1alpha1.AggregatedStatusItem) preserved {
+	var p preserved
+	if rules == nil {
+		return p
+	}
+	status, err := statusOf(item)
+	for i := range rules.Rules {
+		p.apply(&rules.Rules[i], status, err)
+	}
+	return p
+}
+
+func statusOf(item *v1alpha1.AggregatedStatusItem) (any, error) {
+	if item == nil || item.Status == nil || len(item.Status.Raw) == 0 {
+		return nil, errors.New("the member has not reported a status")
+	}
+	var status any
+	if err := json.Unmarshal(item.Status.Raw, &status); err != nil {
+		return nil, fmt.Errorf("decoding the status: %w", err)
+	}
+	return status, nil
+}
+
+// apply hands over the value of one rule; err says that there is no status to read it from.
+func (p *preserved) apply(rule *v1alpha1.StatePreservationRule, status any, err error) {
+	name := rule.AliasLabelName
+	if name == "" {
+		name = rule.AliasAnnotationName
+	}
+	var value string
+	if err == nil {
+		value, err = extract(rule.JSONPath, status)
+	}
+	if err == nil {
+		err = checkState(rule, value)
+	}
+	switch {
+	case err != nil:
+		p.lost = append(p.lost, fmt.Sprintf("%s (%v)", name, err))
+	case rule.AliasLabelName != "":
+		p.labels = set(p.labels, name, value)
+	default:
+		p.annotations = set(p.annotations, name, value)
+	}
+}
+
+// checkState refuses what the API server of the member would refuse: a value must not keep the replacement from running.
+func checkState(rule *v1alpha1.StatePreservationRule, value string) error {
+	name := rule.AliasLabelName
+	if name == "" {
+		name = strings.ToLower(rule.AliasAnnotationName) // annotations may have capitals in their prefix
+	}
+	if problems := validation.IsQualifiedName(name); len(problems) > 0 {
+		return errors.New("the name is not valid: " + problems[0])
+	}
+	if rule.AliasLabelName == "" {
+		if len(value) > maxValue {
+			return fmt.Errorf("the value has %d bytes, more than %d", len(value), maxValue)
+		}
+		return nil
+	}
+	if problems := validation.IsValidLabelValue(value); len(problems) > 0 {
+		return errors.New("the value is no label value; an annotation can take it")
+	}
+	return nil
+}
+
+func set(values map[string]string, key, value string) map[string]string {
+	if values == nil {
+		values = map[string]string{}
+	}
+	values[key] = value
+	return values
+}
+
+// extract is the text at a path. The path may be written as kubectl wants it, {.a.b}, or bare, .a.b.
+func extract(path string, status any) (string, error) {
+	expression := jsonpath.New("state")
+	if !strings.Contains(path, "{") {
+		path = "{" + path + "}"
+	}
+	parsed, err := jsonpath.Parse("state", path)
+	if err != nil {
+		return "", fmt.Errorf("the jsonPath is not valid: %w", err)
+	}
+	if err := bounded(parsed.Root); err != nil {
+		return "", err
+	}
+	if err := expression.Parse(path); err != nil {
+		return "", fmt.Errorf("the jsonPath is not valid: %w", err)
+	}
+	var text strings.Builder
+	if err := expression.Execute(&text, status); err != nil {
+		return "", err
+	}
+	if text.Len() == 0 {
+		return "", errors.New("the status has no value there")
+	}
+	return text.String(), nil
+}
+
+// bounded refuses what can visit a value more than once, because then a short path on a small status takes for ever: descents
+// (..), unions ([a,b]) and ranges.
+func bounded(node jsonpath.Node) error {
+	refused := errors.New("the jsonPath must not have .., unions or ranges")
+	var inner []jsonpath.Node
+	switch n := node.(type) {
+	case *jsonpath.RecursiveNode, *jsonpath.UnionNode, *jsonpath.IdentifierNode:
+		return refused
+	case *jsonpath.ListNode:
+		inner = n.Nodes
+	case *jsonpath.FilterNode:
+		inner = []jsonpath.Node{n.Left, n.Right}
+	}
+	for _, i := range inner {
+		if err := bounded(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
