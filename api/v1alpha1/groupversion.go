@@ -29,6 +29,8 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&ClusterOverridePolicy{}, &ClusterOverridePolicyList{},
 		&WorkloadRebalancer{}, &WorkloadRebalancerList{},
 		&ResourceInterpreter{}, &ResourceInterpreterList{},
+		&ResourceTemplate{}, &ResourceTemplateList{},
+		&ClusterResourceTemplate{}, &ClusterResourceTemplateList{},
 		&ClusterTaintPolicy{}, &ClusterTaintPolicyList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)

@@ -32,6 +32,12 @@ type ObjectReference struct {
 	// uid of the template. A template that was deleted and created again is another template.
 	// +optional
 	UID types.UID `json:"uid,omitempty"`
+
+	// wrapper is the name of the ResourceTemplate (without a namespace: the ClusterResourceTemplate) that the template is
+	// wrapped in; empty for a native object. The uid is the wrapper's.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Wrapper string `json:"wrapper,omitempty"`
 }
 
 // GroupVersionKind is the kind that the reference points at. An apiVersion that cannot be parsed gives
@@ -45,8 +51,18 @@ func (r ObjectReference) Key() types.NamespacedName {
 	return types.NamespacedName{Namespace: r.Namespace, Name: r.Name}
 }
 
-// Core is the reference in the form in which events take it.
+// Holder is the object on the host that holds the template: the template itself, or its wrapper.
+func (r ObjectReference) Holder() ObjectReference {
+	if r.Wrapper == "" {
+		return r
+	}
+	kind := WrapperKind(r.Namespace)
+	return ObjectReference{APIVersion: kind.GroupVersion().String(), Kind: kind.Kind, Namespace: r.Namespace, Name: r.Wrapper, UID: r.UID}
+}
+
+// Core is the reference to what holds the template, in the form in which events take it.
 func (r ObjectReference) Core() *corev1.ObjectReference {
+	r = r.Holder()
 	return &corev1.ObjectReference{APIVersion: r.APIVersion, Kind: r.Kind, Namespace: r.Namespace, Name: r.Name, UID: r.UID}
 }
 

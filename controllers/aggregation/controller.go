@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -28,6 +29,7 @@ import (
 // +kubebuilder:rbac:groups=flotilla.dev,resources=resourcebindings;clusterresourcebindings,verbs=get;list;watch
 // +kubebuilder:rbac:groups=flotilla.dev,resources=resourcebindings/status;clusterresourcebindings/status,verbs=patch
 // +kubebuilder:rbac:groups=flotilla.dev,resources=templates,verbs=manage
+// +kubebuilder:rbac:groups=flotilla.dev,resources=resourcetemplates/status;clusterresourcetemplates/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=pods/status;services/status,verbs=patch
 // +kubebuilder:rbac:groups=apps,resources=deployments/status;statefulsets/status;daemonsets/status;replicasets/status,verbs=patch
@@ -40,11 +42,13 @@ const name = "aggregation"
 // host that is busy has to share its time among requests, and where templates go is worth more than how they are.
 const defaultConcurrency = 4
 
-// Templates finds templates in memory. *objectcache.Cache is one.
+// Templates finds templates in memory. *templates.Cache is one.
 type Templates interface {
 	// Get finds a template, an *unstructured.Unstructured that must not be changed. The error is
 	// objectcache.ErrNotSynced while it cannot be told.
 	Get(gvk schema.GroupVersionKind, key types.NamespacedName) (any, bool, error)
+	// Wrapper is what holds a template that is wrapped, nil for a native one. It must not be changed.
+	Wrapper(gvk schema.GroupVersionKind, key types.NamespacedName) (*unstructured.Unstructured, error)
 }
 
 // Options are what the controller needs.
@@ -156,7 +160,7 @@ func (r *Reconciler) write(ctx context.Context, f facts, c changes) error {
 	if !c.template {
 		return nil
 	}
-	_, err := objectpatch.MergeStatus(ctx, r.client, f.template, c.templateStatus)
+	_, err := objectpatch.MergeStatus(ctx, r.client, f.holder(), f.holderStatus(c.templateStatus))
 	if apierrors.IsInvalid(err) || apierrors.IsForbidden(err) {
 		return reconcile.TerminalError(err) // the next report tries again
 	}

@@ -33,8 +33,13 @@ var deployments = schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "D
 
 // templates answers with what the fake host holds, as the template cache does.
 type templates struct {
+	wrapper   *unstructured.Unstructured // holds every template, unless nil
 	client    client.Client
 	notSynced bool
+}
+
+func (t *templates) Wrapper(schema.GroupVersionKind, types.NamespacedName) (*unstructured.Unstructured, error) {
+	return t.wrapper, nil
 }
 
 func (t *templates) Get(gvk schema.GroupVersionKind, key types.NamespacedName) (any, bool, error) {

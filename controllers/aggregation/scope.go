@@ -29,7 +29,9 @@ type facts struct {
 	ready map[string]bool
 	// template is the cache's own; nil when it is gone or not known yet.
 	template *unstructured.Unstructured
-	// owned is true when the template's status is ours to write: it lies in a template namespace.
+	// wrapper is the cache's own; nil for a native template.
+	wrapper *unstructured.Unstructured
+	// owned is true when the template's status is ours to write: it lies in a template namespace, or is wrapped.
 	owned bool
 	// now is the time of transitions.
 	now time.Time
@@ -63,6 +65,14 @@ func (r *Reconciler) gather(ctx context.Context, binding v1alpha1.Binding) (fact
 	if template, ok := obj.(*unstructured.Unstructured); found && ok {
 		f.template = template
 	}
+	f.wrapper, err = r.Templates.Wrapper(resource.GroupVersionKind(), resource.Key())
+	if err != nil {
+		return facts{}, fmt.Errorf("finding what template %s is wrapped in: %w", resource.Key(), err)
+	}
+	if f.wrapper != nil {
+		f.owned = f.template != nil && f.template.GetUID() == f.wrapper.GetUID()
+		return f, nil
+	}
 	f.owned, err = r.ownsStatus(ctx, resource.Namespace)
 	return f, err
 }
@@ -82,4 +92,25 @@ func (r *Reconciler) ownsStatus(ctx context.Context, name string) (bool, error) 
 		return false, fmt.Errorf("reading namespace %s: %w", name, err)
 	}
 	return namespace.Labels[v1alpha1.TemplatesLabel] == v1alpha1.TemplatesEnabled, nil
+}
+
+// holder is the object on the host that has the template's status.
+func (f facts) holder() *unstructured.Unstructured {
+	if f.wrapper != nil {
+		return f.wrapper
+	}
+	return f.template
+}
+
+// holderStatus is the whole status of the holder once the template's is what is given: a wrapper's has more to it.
+func (f facts) holderStatus(template map[string]any) map[string]any {
+	if f.wrapper == nil {
+		return template
+	}
+	status, _, _ := unstructured.NestedMap(f.wrapper.Object, "status") // a copy
+	if status == nil {
+		status = map[string]any{}
+	}
+	status["manifest"] = template
+	return status
 }

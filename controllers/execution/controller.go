@@ -20,6 +20,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/membercluster"
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
 	"github.com/flotilla-dev/flotilla/internal/report"
+	"github.com/flotilla-dev/flotilla/internal/templates"
 )
 
 // +kubebuilder:rbac:groups=flotilla.dev,resources=resourcebindings;clusterresourcebindings,verbs=get;list;watch;update;patch
@@ -37,7 +38,7 @@ type Options struct {
 	// Pool holds the connections to the members.
 	Pool *membercluster.Pool
 	// Templates holds the templates.
-	Templates *objectcache.Cache
+	Templates *templates.Cache
 	// Board takes what members say.
 	Board *report.Board
 	// Interpreter knows the kinds.

@@ -37,8 +37,10 @@ var (
 type templates struct {
 	objects map[schema.GroupVersionKind][]any
 	states  map[schema.GroupVersionKind]objectcache.State
-	onEvent []func(objectcache.Event)
-	onState []func(schema.GroupVersionKind)
+	// wrappers hold some of the objects.
+	wrappers map[Request]*unstructured.Unstructured
+	onEvent  []func(objectcache.Event)
+	onState  []func(schema.GroupVersionKind)
 }
 
 func newTemplates(objects ...*unstructured.Unstructured) *templates {
@@ -75,6 +77,10 @@ func (c *templates) Unwatch(gvk schema.GroupVersionKind)                 { delet
 func (c *templates) State(gvk schema.GroupVersionKind) objectcache.State { return c.states[gvk] }
 func (c *templates) OnEvent(f func(objectcache.Event))                   { c.onEvent = append(c.onEvent, f) }
 func (c *templates) OnStateChange(f func(schema.GroupVersionKind))       { c.onState = append(c.onState, f) }
+func (c *templates) Wrapper(gvk schema.GroupVersionKind, key types.NamespacedName) (*unstructured.Unstructured, error) {
+	return c.wrappers[Request{GVK: gvk, Key: key}], nil
+}
+
 func (c *templates) Kinds() []schema.GroupVersionKind {
 	var kinds []schema.GroupVersionKind
 	for gvk := range c.states {

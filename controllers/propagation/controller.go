@@ -130,6 +130,9 @@ func (r *Reconciler) propagate(ctx context.Context, req Request, template *unstr
 	if f.overrides, err = overridesFor(ctx, r.client, policies, req.Key.Namespace); err != nil {
 		return err
 	}
+	if f.wrapper, err = r.wrapper(req, template); err != nil {
+		return err
+	}
 	f.workload = r.interpret(template)
 	want := decide(f)
 	if want.spec == nil {
@@ -141,7 +144,16 @@ func (r *Reconciler) propagate(ctx context.Context, req Request, template *unstr
 			return err
 		}
 	}
-	return r.tell(ctx, binding, f.workload.err)
+	return r.tell(ctx, binding, f)
+}
+
+// wrapper is the name of what the template is wrapped in; empty for a native one.
+func (r *Reconciler) wrapper(req Request, template *unstructured.Unstructured) (string, error) {
+	holder, err := r.templates.Wrapper(req.GVK, req.Key)
+	if err != nil || holder == nil || holder.GetUID() != template.GetUID() {
+		return "", err // a wrapper that came a moment ago brings the template back
+	}
+	return holder.GetName(), nil
 }
 
 // apply writes the binding and returns it as the host knows it now.
@@ -173,8 +185,9 @@ func (r *Reconciler) apply(ctx context.Context, req Request, want desired, befor
 // moment, in this version) says nothing about the object.
 func (r *Reconciler) retire(ctx context.Context, req Request, binding v1alpha1.Binding) (ctrl.Result, error) {
 	template := &metav1.PartialObjectMetadata{}
-	template.SetGroupVersionKind(req.GVK)
-	err := r.live.Get(ctx, req.Key, template)
+	holder := req.reference(binding.BindingSpec().Resource.Wrapper).Holder()
+	template.SetGroupVersionKind(holder.GroupVersionKind())
+	err := r.live.Get(ctx, holder.Key(), template)
 	switch {
 	case err == nil:
 		return ctrl.Result{RequeueAfter: cacheRetry}, nil

@@ -18,6 +18,7 @@ import (
 type facts struct {
 	request  Request
 	template *unstructured.Unstructured
+	wrapper  string            // what the template is wrapped in; empty for a native one
 	policies []v1alpha1.Policy // that can select the template
 	current  v1alpha1.Binding  // nil: there is none
 	workload workload          // from the interpreter
@@ -44,7 +45,7 @@ func decide(f facts) desired {
 	if f.current != nil {
 		current = f.current.BindingSpec()
 		claim = current.Policy
-		if governedInAnotherVersion(template, f.policies, current) {
+		if f.wrapper == "" && governedInAnotherVersion(template, f.policies, current) {
 			return desired{}
 		}
 	}
@@ -54,7 +55,7 @@ func decide(f facts) desired {
 		return desired{f.waiting(current), activatedFor(f.current)}
 	case policy != nil:
 		return f.activate(f.governed(policy.PropagationSpec(), ref), policy.PropagationSpec().ActivationPreference)
-	case current == nil || current.Resource.APIVersion != f.request.GVK.GroupVersion().String():
+	case current == nil, f.wrapper == "" && current.Resource.APIVersion != f.request.GVK.GroupVersion().String():
 		return desired{}
 	case current.Attached():
 		return desired{spec: f.complete(attached(current), false)}
@@ -117,10 +118,8 @@ func orphaned(current *v1alpha1.BindingSpec) v1alpha1.BindingSpec {
 
 // complete adds what the template says. held keeps the template on the host.
 func (f facts) complete(spec v1alpha1.BindingSpec, held bool) *v1alpha1.BindingSpec {
-	spec.Resource = v1alpha1.ObjectReference{
-		APIVersion: f.request.GVK.GroupVersion().String(), Kind: f.request.GVK.Kind,
-		Namespace: f.request.Key.Namespace, Name: f.request.Key.Name, UID: f.template.GetUID(),
-	}
+	spec.Resource = f.request.reference(f.wrapper)
+	spec.Resource.UID = f.template.GetUID()
 	f.describe(&spec)
 	spec.Suspension = hold(spec.Suspension, held || f.neverRead())
 	spec.WorkloadAffinityGroups = policymatch.AffinityGroups(spec.Placement, f.template.GetLabels())
@@ -171,9 +170,9 @@ func manifest(request Request, want desired) (*unstructured.Unstructured, error)
 	if want.activated != "" {
 		u.SetAnnotations(map[string]string{v1alpha1.ActivationAnnotation: want.activated})
 	}
-	isController, blocks := false, false
+	isController, blocks, holder := false, false, spec.Resource.Holder()
 	u.SetOwnerReferences([]metav1.OwnerReference{{
-		APIVersion: spec.Resource.APIVersion, Kind: spec.Resource.Kind, Name: spec.Resource.Name, UID: spec.Resource.UID,
+		APIVersion: holder.APIVersion, Kind: holder.Kind, Name: holder.Name, UID: holder.UID,
 		Controller: &isController, BlockOwnerDeletion: &blocks,
 	}})
 	return u, nil

@@ -18,14 +18,18 @@ import (
 
 // tell says in a binding's condition TemplateOnly when its template is more than a template, and in Interpreted when the
 // interpreter cannot make sense of it. It writes only what differs; in a template namespace that is most often nothing.
-func (r *Reconciler) tell(ctx context.Context, binding v1alpha1.Binding, misread error) error {
+func (r *Reconciler) tell(ctx context.Context, binding v1alpha1.Binding, f facts) error {
 	namespace, known, err := r.namespace(ctx, binding.GetNamespace())
 	if err != nil || !known {
 		return err
 	}
+	misread := f.workload.err
 	have := binding.BindingStatus().Conditions
 	host, understood := meta.FindStatusCondition(have, v1alpha1.ConditionTemplateOnly), meta.FindStatusCondition(have, v1alpha1.ConditionInterpreted)
 	wantHost, wantUnderstood := templateOnly(namespace, host, r.clock.Now()), interpreted(misread, understood, r.clock.Now())
+	if f.wrapper != "" {
+		wantHost = nil // what is wrapped is never anything else than a template
+	}
 	if sameCondition(host, wantHost) && sameCondition(understood, wantUnderstood) {
 		return nil
 	}

@@ -22,12 +22,19 @@ func (r Request) binding() types.NamespacedName {
 	return types.NamespacedName{Namespace: r.Key.Namespace, Name: v1alpha1.BindingName(r.GVK.Group, r.GVK.Kind, r.Key.Name)}
 }
 
+// reference is the request's template, held by a wrapper or, without one, by itself.
+func (r Request) reference(wrapper string) v1alpha1.ObjectReference {
+	return v1alpha1.ObjectReference{
+		APIVersion: r.GVK.GroupVersion().String(), Kind: r.GVK.Kind, Namespace: r.Key.Namespace, Name: r.Key.Name, Wrapper: wrapper,
+	}
+}
+
 func requestOf(b v1alpha1.Binding) Request {
 	resource := b.BindingSpec().Resource
 	return Request{GVK: resource.GroupVersionKind(), Key: resource.Key()}
 }
 
-// Templates is the cache of the templates on the host; objectcache.Cache is one. It holds
+// Templates is the cache of the templates on the host; templates.Cache is one. It holds
 // *unstructured.Unstructured.
 type Templates interface {
 	Watch(gvk schema.GroupVersionKind)
@@ -36,6 +43,8 @@ type Templates interface {
 	State(gvk schema.GroupVersionKind) objectcache.State
 	Get(gvk schema.GroupVersionKind, key types.NamespacedName) (any, bool, error)
 	List(gvk schema.GroupVersionKind) ([]any, error)
+	// Wrapper is what holds a template that is wrapped, nil for a native one.
+	Wrapper(gvk schema.GroupVersionKind, key types.NamespacedName) (*unstructured.Unstructured, error)
 	OnEvent(f func(objectcache.Event))
 	OnStateChange(f func(schema.GroupVersionKind))
 }

@@ -23,7 +23,7 @@ import (
 
 // The names below are those of config/admission. Server-side apply of an object that does not exist
 // needs the verb create beside patch; both are granted for these names only.
-// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingadmissionpolicies;validatingadmissionpolicybindings;mutatingadmissionpolicies;mutatingadmissionpolicybindings,verbs=create;patch,resourceNames=flotilla-deletion-protection;flotilla-policies-namespace;flotilla-templates-claims;flotilla-templates-events;flotilla-templates-pods;flotilla-templates-scale;flotilla-templates-services;flotilla-templates-spawn;flotilla-templates-status
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingadmissionpolicies;validatingadmissionpolicybindings;mutatingadmissionpolicies;mutatingadmissionpolicybindings,verbs=create;patch,resourceNames=flotilla-deletion-protection;flotilla-policies-namespace;flotilla-resource-templates;flotilla-templates-claims;flotilla-templates-events;flotilla-templates-pods;flotilla-templates-scale;flotilla-templates-services;flotilla-templates-spawn;flotilla-templates-status
 
 // fieldOwner is the field manager of everything that an Installer writes.
 const fieldOwner = client.FieldOwner("flotilla-admission")

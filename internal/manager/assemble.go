@@ -16,6 +16,7 @@ import (
 	"github.com/flotilla-dev/flotilla/controllers/propagation"
 	"github.com/flotilla-dev/flotilla/controllers/rebalance"
 	"github.com/flotilla-dev/flotilla/controllers/scheduling"
+	"github.com/flotilla-dev/flotilla/controllers/wrapping"
 	"github.com/flotilla-dev/flotilla/internal/admission"
 	"github.com/flotilla-dev/flotilla/internal/configfile"
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
@@ -23,6 +24,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/membercluster"
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
 	"github.com/flotilla-dev/flotilla/internal/report"
+	"github.com/flotilla-dev/flotilla/internal/templates"
 )
 
 // parts are what the stages share.
@@ -30,7 +32,7 @@ type parts struct {
 	hostUID     string
 	interpreter *interpreter.Interpreter
 	board       *report.Board
-	templates   *objectcache.Cache
+	templates   *templates.Cache
 	pool        *membercluster.Pool
 	needs       *dependencies.Interests
 }
@@ -69,6 +71,7 @@ func assemble(ctx context.Context, mgr ctrl.Manager, hostUID string, c configfil
 			return aggregation.Setup(mgr, aggregation.Options{Board: p.board, Templates: p.templates, Interpreter: p.interpreter})
 		}},
 		{"overrides", func() error { return overrides.Setup(mgr, overrides.Options{Board: p.board, Templates: p.templates}) }},
+		{"wrapping", func() error { return wrapping.Setup(mgr, wrapping.Options{Templates: p.templates}) }},
 		{"templates", func() error { return mgr.Add(p.templates) }},
 		{"members", func() error { return mgr.Add(p.pool) }},
 	} {
@@ -90,7 +93,7 @@ func newParts(mgr ctrl.Manager, hostUID string) (parts, error) {
 		interpreter: i,
 		needs:       dependencies.NewInterests(),
 		board:       report.NewBoard(),
-		templates: objectcache.New(objectcache.Options{
+		templates: templates.New(objectcache.Options{
 			Client: client, Mapper: mgr.GetRESTMapper(), Transform: cache.TransformStripManagedFields(),
 		}),
 		pool: membercluster.NewPool(hostUID, i),

@@ -319,8 +319,20 @@ func (m *Member) resource(gvk schema.GroupVersionKind, namespace string) (dynami
 	if err != nil {
 		return nil, fmt.Errorf("finding %s in %s: %w", gvk.Kind, m.Name, err)
 	}
-	if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
+	if namespaced := mapping.Scope.Name() == meta.RESTScopeNameNamespace; namespaced != (namespace != "") {
+		return nil, apierrors.NewBadRequest(wrongScope(gvk.Kind, namespaced))
+	}
+	if namespace != "" {
 		return m.client.Resource(mapping.Resource).Namespace(namespace), nil
 	}
 	return m.client.Resource(mapping.Resource), nil
+}
+
+// wrongScope says what is wrong with a template that has a namespace where the member's kind has none, or none where it has one. It
+// must not become an object that reaches farther than the template does.
+func wrongScope(kind string, namespaced bool) string {
+	if namespaced {
+		return "the objects of kind " + kind + " lie in namespaces there, and this one has none: wrap it in a ResourceTemplate of the namespace"
+	}
+	return "the objects of kind " + kind + " lie in no namespace there, and this one has one: wrap it in a ClusterResourceTemplate"
 }

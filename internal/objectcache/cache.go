@@ -217,6 +217,16 @@ func (c *Cache) ListIn(gvk schema.GroupVersionKind, namespace string) ([]any, er
 	return indexer.ByIndex(toolscache.NamespaceIndex, namespace)
 }
 
+// Find is every object of a kind that an index of Options finds; they are the cache's own. The error is ErrNotSynced when the
+// cache cannot tell.
+func (c *Cache) Find(gvk schema.GroupVersionKind, index, value string) ([]any, error) {
+	indexer, err := c.synced(gvk)
+	if err != nil {
+		return nil, err
+	}
+	return indexer.ByIndex(index, value)
+}
+
 // ByIndex is every object, of all kinds watched, that an index of Options finds. Kinds that have not synced
 // contribute what they hold so far: a missing object is no evidence.
 func (c *Cache) ByIndex(index, value string) ([]any, error) {

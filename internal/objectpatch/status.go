@@ -36,8 +36,13 @@ const (
 	InterpretationOwner Owner = "flotilla-interpretation"
 	// DependenciesOwner writes bindings' requiredBy.
 	DependenciesOwner Owner = "flotilla-dependencies"
+	// WrappingOwner writes the conditions of ResourceTemplates and ClusterResourceTemplates.
+	WrappingOwner Owner = "flotilla-wrapping"
 	// ClusterOwner writes Clusters' status.
 	ClusterOwner Owner = "flotilla-cluster"
+	// TaintingOwner writes the taints on Clusters that are Flotilla's own, what their status says of taints, and
+	// ClusterTaintPolicies' status.
+	TaintingOwner Owner = "flotilla-tainting"
 )
 
 // ApplyStatus applies, as owner, exactly the fields of status that are set, and so takes back the fields

@@ -88,7 +88,7 @@ const (
 	podMessage = "a Pod in a template namespace must not run on the host: " +
 		"add {name: flotilla.dev/template} to spec.schedulingGates (Flotilla removes it for the members)"
 	claimMessage = "a PersistentVolumeClaim in a template namespace would claim storage on the host: " +
-		"use volumeClaimTemplates of a StatefulSet, or wrap the claim in a ResourceTemplate (not in this version yet)"
+		"use volumeClaimTemplates of a StatefulSet, or wrap the claim in a ResourceTemplate"
 )
 
 func TestAClaimIsRefused(t *testing.T) {

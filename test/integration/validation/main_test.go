@@ -47,7 +47,7 @@ func install(t *testing.T, fleet *local.Fleet) error {
 	t.Helper()
 	for _, arguments := range [][]string{
 		{"apply", "--server-side", "--force-conflicts", "-k", "../../../config/crd"},
-		{"apply", "--server-side", "--force-conflicts", "-f", "../../../config/admission/policies-namespace.yaml"},
+		{"apply", "--server-side", "--force-conflicts", "-f", "../../../config/admission/policies-namespace.yaml", "-f", "../../../config/admission/resource-templates.yaml"},
 		{"wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"},
 	} {
 		arguments = append([]string{"--kubeconfig", fleet.Host.Kubeconfig}, arguments...)
