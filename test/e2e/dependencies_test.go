@@ -151,6 +151,42 @@ func TestWhatIsSharedAndAppearsLaterStaysUntilTheLastOneGoes(t *testing.T) {
 	bindings(t, ns, 0)
 }
 
+// TestWhatIsSharedStaysWhereAnOwnerWantedItPreserved deletes the owner that preserves first, and the other one last.
+func TestWhatIsSharedStaysWhereAnOwnerWantedItPreserved(t *testing.T) {
+	fleet := bed.Fleet(t)
+	ns := expect.Namespace(t, fleet)
+	web, api := builder.Deployment(ns, "web", configured("shared")), builder.Deployment(ns, "api", configured("shared"))
+	shared := builder.ConfigMap(ns, "shared", "color", "red")
+	expect.Create(t, fleet.Host, shared.DeepCopy(),
+		builder.Policy(ns, "web", builder.Selecting("apps/v1", "Deployment", "web"), builder.Clusters("member1"), bringingAlong(), builder.Preserving()),
+		builder.Policy(ns, "api", builder.Selecting("apps/v1", "Deployment", "api"), builder.Clusters("member3"), bringingAlong()),
+		web.DeepCopy(), api.DeepCopy())
+	for _, name := range []string{"member1", "member3"} {
+		expect.Seen(t, fleet.Member(name), shared.DeepCopy(), expect.Present)
+	}
+	expect.Seen(t, fleet.Member("member1"), web.DeepCopy(), expect.Present)
+	expect.Delete(t, fleet.Host, web.DeepCopy())
+	expect.Seen(t, fleet.Member("member1"), web.DeepCopy(), released)
+	expect.Seen(t, fleet.Host, expect.Binding(shared), func(b v1alpha1.Binding) error {
+		if in := b.BindingSpec().PreservedIn; len(in) != 1 || in[0] != "member1" {
+			return fmt.Errorf("it is preserved in %v", in)
+		}
+		return nil
+	})
+	expect.Delete(t, fleet.Host, api.DeepCopy())
+	expect.Gone(t, fleet.Member("member3"), shared.DeepCopy())
+	expect.Seen(t, fleet.Member("member1"), shared.DeepCopy(), released)
+	bindings(t, ns, 0)
+}
+
+// released checks that an object is not Flotilla's any more, and not being deleted.
+func released[T client.Object](obj T) error {
+	if obj.GetLabels()[v1alpha1.ManagedLabel] != "" || obj.GetDeletionTimestamp() != nil {
+		return fmt.Errorf("its labels are %v, and it is being deleted: %v", obj.GetLabels(), obj.GetDeletionTimestamp())
+	}
+	return nil
+}
+
 func TestWhatGoesAlongLeavesAfterItsOwner(t *testing.T) {
 	fleet := bed.Fleet(t)
 	ns := expect.Namespace(t, fleet)
