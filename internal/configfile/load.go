@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/features"
 )
 
 // Load reads the file at path over the defaults; an empty path gives the defaults. A field that is not known,
@@ -50,6 +51,10 @@ func Validate(m Manager) field.ErrorList {
 			[]v1alpha1.CapacitySource{v1alpha1.CapacityNodes, v1alpha1.CapacitySummary, v1alpha1.CapacityNone}))
 	}
 	errs = append(errs, validateDescheduling(m.Descheduling, field.NewPath("descheduling"))...)
+	errs = append(errs, validateFailover(m.Failover, field.NewPath("failover"))...)
+	if _, err := features.Read(m.FeatureGates); err != nil {
+		errs = append(errs, field.Invalid(field.NewPath("featureGates"), m.FeatureGates, err.Error()))
+	}
 	if m.Execution.WorkersPerMember < 1 {
 		errs = append(errs, field.Invalid(field.NewPath("execution", "workersPerMember"), m.Execution.WorkersPerMember, "must be at least 1"))
 	}
@@ -87,6 +92,23 @@ func validateDescheduling(d Descheduling, path *field.Path) field.ErrorList {
 	}
 	if d.Interval.Duration < minSweepInterval {
 		errs = append(errs, field.Invalid(path.Child("interval"), d.Interval.Duration.String(), "must be at least 100ms"))
+	}
+	return errs
+}
+
+func validateFailover(f Failover, path *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	if f.NoExecuteDelay.Duration < 0 {
+		errs = append(errs, field.Invalid(path.Child("noExecuteDelay"), f.NoExecuteDelay.Duration.String(), "must not be negative"))
+	}
+	if f.UnhealthyPercent < 1 || f.UnhealthyPercent > 100 {
+		errs = append(errs, field.Invalid(path.Child("unhealthyPercent"), f.UnhealthyPercent, "must be from 1 to 100"))
+	}
+	if f.EvictionRate < 0 {
+		errs = append(errs, field.Invalid(path.Child("evictionRate"), f.EvictionRate, "must not be negative"))
+	}
+	if f.SlowEvictionRate < 0 {
+		errs = append(errs, field.Invalid(path.Child("slowEvictionRate"), f.SlowEvictionRate, "must not be negative"))
 	}
 	return errs
 }

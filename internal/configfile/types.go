@@ -36,6 +36,10 @@ type Manager struct {
 	Scheduling Scheduling `json:"scheduling"`
 	// Descheduling configures what becomes of replicas that find no room in a member.
 	Descheduling Descheduling `json:"descheduling"`
+	// Failover configures what becomes of clusters that are lost.
+	Failover Failover `json:"failover"`
+	// FeatureGates turns features on and off, by name; package features has the names and their defaults.
+	FeatureGates map[string]bool `json:"featureGates,omitempty"`
 	// Admission configures the host's admission policies.
 	Admission Admission `json:"admission"`
 }
@@ -109,6 +113,22 @@ type Descheduling struct {
 	Interval metav1.Duration `json:"interval"`
 }
 
+// Failover configures what becomes of clusters that are lost: that do not answer, or not as healthy ones. It takes effect with
+// the feature gate Failover.
+type Failover struct {
+	// NoExecuteDelay is how long a cluster must have been not Ready until it gets the taint that evicts. Whether the whole fleet
+	// is lost at once shows within one probe of each member, so that it should be longer than clusters.probeInterval and
+	// clusters.probeTimeout together. Default: 30s.
+	NoExecuteDelay metav1.Duration `json:"noExecuteDelay"`
+	// UnhealthyPercent is which share of clusters is many, in percent. Of a group of clusters with the same provider and region, so many make
+	// evictions there slow; of all clusters, so many at once stop evictions. Default: 55, from 1 to 100.
+	UnhealthyPercent int `json:"unhealthyPercent"`
+	// EvictionRate is how many templates may be evicted from each group of clusters in a second. Default: 10, at least 0.
+	EvictionRate float64 `json:"evictionRate"`
+	// SlowEvictionRate is the same for a group of which many clusters are lost. Default: 1, at least 0.
+	SlowEvictionRate float64 `json:"slowEvictionRate"`
+}
+
 // Admission configures the host's admission policies.
 type Admission struct {
 	// Install lets the manager install and repair the admission policies at start. Default: true.
@@ -134,6 +154,8 @@ func Default() Manager {
 		Descheduling: Descheduling{
 			Enabled: true, Threshold: seconds(300), CoolDown: seconds(600), Interval: seconds(30),
 		},
+		// 55 percent is the node lifecycle controller's --unhealthy-zone-threshold.
+		Failover:  Failover{NoExecuteDelay: seconds(30), UnhealthyPercent: 55, EvictionRate: 10, SlowEvictionRate: 1},
 		Admission: Admission{Install: true},
 	}
 }

@@ -16,14 +16,17 @@ import (
 	"github.com/flotilla-dev/flotilla/controllers/propagation"
 	"github.com/flotilla-dev/flotilla/controllers/rebalance"
 	"github.com/flotilla-dev/flotilla/controllers/scheduling"
+	"github.com/flotilla-dev/flotilla/controllers/tainting"
 	"github.com/flotilla-dev/flotilla/controllers/wrapping"
 	"github.com/flotilla-dev/flotilla/internal/admission"
 	"github.com/flotilla-dev/flotilla/internal/configfile"
+	"github.com/flotilla-dev/flotilla/internal/features"
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
 	"github.com/flotilla-dev/flotilla/internal/interpreter"
 	"github.com/flotilla-dev/flotilla/internal/membercluster"
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
 	"github.com/flotilla-dev/flotilla/internal/report"
+	"github.com/flotilla-dev/flotilla/internal/stampede"
 	"github.com/flotilla-dev/flotilla/internal/templates"
 )
 
@@ -35,6 +38,7 @@ type parts struct {
 	templates   *templates.Cache
 	pool        *membercluster.Pool
 	needs       *dependencies.Interests
+	gates       features.Set
 }
 
 // assemble adds everything to the manager: first what the stages share, then the stages in the order in
@@ -47,6 +51,9 @@ func assemble(ctx context.Context, mgr ctrl.Manager, hostUID string, c configfil
 	if err != nil {
 		return err
 	}
+	if p.gates, err = features.Read(c.FeatureGates); err != nil {
+		return err
+	}
 	for _, stage := range []struct {
 		name  string
 		setup func() error
@@ -55,6 +62,7 @@ func assemble(ctx context.Context, mgr ctrl.Manager, hostUID string, c configfil
 		{"admission", func() error { return setupAdmission(mgr, c.Admission) }},
 		{"interpretation", func() error { return setupInterpretation(ctx, mgr, p) }},
 		{"cluster", func() error { return cluster.Setup(mgr, clusterOptions(p, c)) }},
+		{"tainting", func() error { return tainting.Setup(mgr, taintingOptions(p, c.Failover)) }},
 		{"propagation", func() error {
 			return propagation.Setup(mgr, propagation.Options{Templates: p.templates, Interpreter: p.interpreter, Needed: p.needs.Needed})
 		}},
@@ -112,11 +120,21 @@ func clusterOptions(p parts, c configfile.Manager) cluster.Options {
 		HostUID:     p.hostUID,
 		Connections: p.pool,
 		Capacity:    c.Scheduling.Capacity,
+		Failover:    p.gates.Failover,
 		Timings: cluster.Timings{
 			ProbeInterval: c.Clusters.ProbeInterval.Duration, ProbeTimeout: c.Clusters.ProbeTimeout.Duration,
 			SuccessThreshold: c.Clusters.SuccessThreshold.Duration, FailureThreshold: c.Clusters.FailureThreshold.Duration,
 		},
 	}
+}
+
+func taintingOptions(p parts, f configfile.Failover) tainting.Options {
+	return tainting.Options{Failover: p.gates.Failover, Delay: f.NoExecuteDelay.Duration, Limits: evictionLimits(f)}
+}
+
+// evictionLimits are what the taints and the evictions are judged by.
+func evictionLimits(f configfile.Failover) stampede.Limits {
+	return stampede.Limits{Share: float64(f.UnhealthyPercent) / 100, Rate: f.EvictionRate, SlowRate: f.SlowEvictionRate}
 }
 
 func executionOptions(p parts, e configfile.Execution) execution.Options {

@@ -3,15 +3,18 @@ package manager
 import (
 	"flag"
 	"fmt"
+	"maps"
 
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	cliflag "k8s.io/component-base/cli/flag"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/flotilla-dev/flotilla/internal/configfile"
+	"github.com/flotilla-dev/flotilla/internal/features"
 )
 
 // flags are the settings that people change on the command line; each wins over the file.
@@ -22,6 +25,7 @@ type flags struct {
 	health      string
 	pprof       string
 	leaderElect bool
+	gates       map[string]bool
 	zap         zap.Options
 }
 
@@ -63,6 +67,7 @@ func (f *flags) bind(cmd *cobra.Command) {
 	set.StringVar(&f.health, "health-probe-bind-address", "", `where /healthz and /readyz are served, such as ":8081"; "0" for nowhere`)
 	set.StringVar(&f.pprof, "pprof-bind-address", "", `where profiles are served, such as "127.0.0.1:6060"; "0" for nowhere`)
 	set.BoolVar(&f.leaderElect, "leader-elect", true, "be active only while holding the lease")
+	set.Var(cliflag.NewMapStringBool(&f.gates), "feature-gates", "features to turn on or off:\n"+features.Usage())
 	zapFlags := flag.NewFlagSet("zap", flag.ContinueOnError)
 	f.zap.BindFlags(zapFlags)
 	set.AddGoFlagSet(zapFlags)
@@ -76,6 +81,13 @@ func (f *flags) configuration(cmd *cobra.Command) (configfile.Manager, error) {
 	}
 	if cmd.Flags().Changed("leader-elect") {
 		c.LeaderElection.Enabled = f.leaderElect
+	}
+	if len(f.gates) > 0 && c.FeatureGates == nil {
+		c.FeatureGates = map[string]bool{}
+	}
+	maps.Copy(c.FeatureGates, f.gates)
+	if _, err := features.Read(c.FeatureGates); err != nil {
+		return configfile.Manager{}, err
 	}
 	for _, address := range []struct {
 		flag  string

@@ -70,7 +70,11 @@ func options(host *rest.Config, c configfile.Manager) (ctrl.Options, error) {
 	}
 	return ctrl.Options{
 		Scheme: Scheme(),
-		Cache:  cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
+		Cache: cache.Options{
+			DefaultTransform: cache.TransformStripManagedFields(),
+			// Which taints of a Cluster are Flotilla's own is told by its managedFields.
+			ByObject: map[client.Object]cache.ByObject{&v1alpha1.Cluster{}: {Transform: func(object any) (any, error) { return object, nil }}},
+		},
 		Client: client.Options{Cache: &client.CacheOptions{
 			// Credentials are read when they are needed and never kept.
 			DisableFor: []client.Object{&corev1.Secret{}},

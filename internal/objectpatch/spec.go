@@ -13,11 +13,23 @@ import (
 // owner applied before and that are not given now. Other owners' fields stay. The object must exist; its UID is
 // a precondition, so that neither is an object that was deleted made anew nor a namesake written to.
 func ApplySpec(ctx context.Context, c client.Client, obj client.Object, owner Owner, spec map[string]any) error {
+	u := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
+	return apply(ctx, c, obj, owner, u)
+}
+
+// ApplySpecOf is ApplySpec with the object's resource version as one more precondition: what changed since it was read is a
+// conflict.
+func ApplySpecOf(ctx context.Context, c client.Client, obj client.Object, owner Owner, spec map[string]any) error {
+	u := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
+	u.SetResourceVersion(obj.GetResourceVersion())
+	return apply(ctx, c, obj, owner, u)
+}
+
+func apply(ctx context.Context, c client.Client, obj client.Object, owner Owner, u *unstructured.Unstructured) error {
 	gvk, err := apiutil.GVKForObject(obj, c.Scheme())
 	if err != nil {
 		return fmt.Errorf("finding the kind of %s: %w", obj.GetName(), err)
 	}
-	u := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
 	u.SetGroupVersionKind(gvk)
 	u.SetNamespace(obj.GetNamespace())
 	u.SetName(obj.GetName())
