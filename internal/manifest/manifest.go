@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"fmt"
+	"maps"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -40,11 +41,37 @@ func Make(o Order, i *interpreter.Interpreter) (render.Rendered, error) {
 	}
 	policies := override.Order(policymatch.Of(o.Template.GroupVersionKind(), o.Template), o.Overrides)
 	obj := render.Strip(revised) // before the overrides: what they add is meant for the member
+	inherit(obj, spec, o.Cluster.Name)
 	if _, err := override.Apply(obj, o.Cluster, policies, o.Observe); err != nil {
 		return render.Rendered{}, err
 	}
 	binding := types.NamespacedName{Namespace: o.Binding.GetNamespace(), Name: o.Binding.GetName()}
 	return render.Finish(obj, render.Marks{HostUID: o.HostUID, Binding: binding}, Ignored(spec.ApplyRules))
+}
+
+// inherit gives an object the state of the copy that it replaces.
+func inherit(obj *unstructured.Unstructured, spec *v1alpha1.BindingSpec, cluster string) {
+	for i := range spec.Clusters {
+		target := &spec.Clusters[i]
+		if target.Name != cluster || len(target.PreservedLabelState)+len(target.PreservedAnnotationState) == 0 {
+			continue
+		}
+		obj.SetLabels(with(obj.GetLabels(), target.PreservedLabelState))
+		obj.SetAnnotations(with(obj.GetAnnotations(), target.PreservedAnnotationState))
+	}
+}
+
+// with is a copy of labels or annotations, with more of them.
+func with(have, more map[string]string) map[string]string {
+	if len(more) == 0 {
+		return have
+	}
+	all := maps.Clone(have)
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, more)
+	return all
 }
 
 // Ignored are the fields that rules leave to the member; there may be no rules.

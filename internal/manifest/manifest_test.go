@@ -131,3 +131,24 @@ func TestWhatWouldDoHarmInAMemberIsRefused(t *testing.T) {
 		})
 	}
 }
+
+func TestACopyThatReplacesAFailedOneCarriesItsState(t *testing.T) {
+	o := order(t, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: shop, labels: {app: web}}\n", "{}")
+	spec := o.Binding.BindingSpec()
+	spec.Clusters = []v1alpha1.TargetCluster{
+		{Name: "member1", PreservedLabelState: map[string]string{"savepoint": "7"}, PreservedAnnotationState: map[string]string{"path": "a/b"}},
+	}
+	made, err := Make(o, interpreter.New())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := made.Object.GetLabels(); got["savepoint"] != "7" || got["app"] != "web" {
+		t.Errorf("it has the labels %v", got)
+	}
+	if got := made.Object.GetAnnotations()["path"]; got != "a/b" {
+		t.Errorf("it has the annotation %q", got)
+	}
+	if diff := cmp.Diff(map[string]string{"app": "web"}, o.Template.GetLabels()); diff != "" {
+		t.Errorf("the template was changed: %s", diff)
+	}
+}

@@ -1,0 +1,248 @@
+package failover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/test/builder"
+	"github.com/flotilla-dev/flotilla/test/expect"
+	"github.com/flotilla-dev/flotilla/test/fleet/local"
+)
+
+// lost kills a member, and returns what brings it back, which the end of the test does otherwise.
+func lost(t *testing.T, fleet *local.Fleet, name string) (back func()) {
+	t.Helper()
+	return broken(t, fleet, name, fleet.Kill, fleet.Start)
+}
+
+// cut takes a member from the manager's sight. It runs on, and the test itself still reaches it.
+func cut(t *testing.T, fleet *local.Fleet, name string) (back func()) {
+	t.Helper()
+	return broken(t, fleet, name, fleet.Cut, fleet.Heal)
+}
+
+func broken(t *testing.T, fleet *local.Fleet, name string, fault, mend func(context.Context, string) error) (back func()) {
+	t.Helper()
+	if err := fault(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
+	mended := false
+	back = func() {
+		if mended {
+			return
+		}
+		mended = true
+		if err := mend(context.WithoutCancel(t.Context()), name); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Cleanup(back)
+	return back
+}
+
+// survivors wait until so many replicas are ready in all members but one.
+func survivors(t *testing.T, fleet *local.Fleet, template *appsv1.Deployment, wanted int, but string) {
+	t.Helper()
+	expect.Eventually(t, "ready pods elsewhere", func(ctx context.Context) error {
+		sum := 0
+		for _, name := range others(fleet, but) {
+			n, err := readyPods(ctx, fleet.Member(name), template)
+			if err != nil {
+				return err
+			}
+			sum += n
+		}
+		if sum != wanted {
+			return fmt.Errorf("%d are ready outside of %s, want %d", sum, but, wanted)
+		}
+		return nil
+	})
+}
+
+func TestALostClusterIsReplaced(t *testing.T) {
+	for _, replicas := range []int32{6, 2} {
+		for name, tc := range strategies {
+			t.Run(fmt.Sprintf("%s %d", name, replicas), func(t *testing.T) {
+				fleet, ns := start(t)
+				wanted := int(replicas)
+				if name == "duplicated" {
+					replicas /= 2
+				}
+				foo := builder.Deployment(ns, "foo", builder.Replicas(replicas))
+				expect.Create(t, fleet.Host, policy(ns, append(tc.options, atMostTwo, builder.Clusters("member1", "member2"))...), foo.DeepCopy())
+				serves(t, fleet, foo, wanted)
+				p := policy(ns)
+				expect.Change(t, fleet.Host, p, func(p *v1alpha1.PropagationPolicy) {
+					p.Spec.Placement.ClusterAffinity.ClusterNames = []string{"member1", "member2", "member3"}
+				})
+				began := time.Now()
+				back := lost(t, fleet, "member1")
+				survivors(t, fleet, foo, wanted, "member1")
+				t.Logf("from the loss until all replicas were ready elsewhere: %s, of which the thresholds are %s", time.Since(began).Round(10*time.Millisecond), thresholds)
+				back()
+				healthy(t, fleet)
+				survivors(t, fleet, foo, wanted, "member1") // what was moved stays where it is
+				serves(t, fleet, foo, wanted)               // and is removed where it was
+			})
+		}
+	}
+}
+
+func TestAClusterThatWasOnlyCutOffIsCleanedBeforeItIsUsedAgain(t *testing.T) {
+	fleet, ns := start(t)
+	foo, _ := placed(t, fleet, ns, 6, builder.ByRoom(), builder.Clusters("member1", "member2"))
+	expect.Change(t, fleet.Host, policy(ns), func(p *v1alpha1.PropagationPolicy) {
+		p.Spec.Placement.ClusterAffinity.ClusterNames = []string{"member1", "member2", "member3"}
+	})
+	watched := serve(t, fleet, foo, wanted)
+	heal := cut(t, fleet, "member1")
+	survivors(t, fleet, foo, wanted, "member1")
+	heal()
+	// The first moment that member1 may be used again finds nothing of foo in it.
+	expect.Eventually(t, "member1 without its taints", func(ctx context.Context) error {
+		var cluster v1alpha1.Cluster
+		if err := fleet.Host.Client().Get(ctx, client.ObjectKey{Name: "member1"}, &cluster); err != nil {
+			return err
+		}
+		if len(cluster.Spec.Taints) > 0 {
+			return fmt.Errorf("it has the taints %v", cluster.Spec.Taints)
+		}
+		if n, err := readyPods(ctx, fleet.Member("member1"), foo); err != nil || n > 0 {
+			t.Errorf("member1 may be used again and runs %d pods of foo (%v)", n, err)
+		}
+		return nil
+	})
+	survivors(t, fleet, foo, wanted, "member1")
+	watched.neverDipped(t)
+}
+
+func TestNothingIsEvictedWhenAllClustersAreLostAtOnce(t *testing.T) {
+	fleet, ns := start(t)
+	foo, _ := placed(t, fleet, ns, 6, builder.ByRoom())
+	var before v1alpha1.ResourceBinding
+	expect.Seen(t, fleet.Host, expect.Binding(foo), func(b v1alpha1.Binding) error {
+		b.BindingSpec().DeepCopyInto(&before.Spec)
+		return nil
+	})
+	var heal []func()
+	for _, member := range fleet.Members {
+		heal = append(heal, cut(t, fleet, member.Name))
+	}
+	expect.Eventually(t, "clusters that are not ready", func(ctx context.Context) error {
+		var list v1alpha1.ClusterList
+		if err := fleet.Host.Client().List(ctx, &list); err != nil {
+			return err
+		}
+		var problems []error
+		for i := range list.Items {
+			c := &list.Items[i]
+			if meta.IsStatusConditionTrue(c.Status.Conditions, v1alpha1.ConditionReady) {
+				problems = append(problems, fmt.Errorf("%s is ready", c.Name))
+			}
+		}
+		return errors.Join(problems...)
+	})
+	// Well past the time at which one lost cluster would have been left.
+	until := time.Now().Add(2 * thresholds)
+	expect.Eventually(t, "the time at which a lost cluster is left", func(ctx context.Context) error {
+		b := expect.Binding(foo)
+		if err := fleet.Host.Client().Get(ctx, client.ObjectKeyFromObject(b), b); err != nil {
+			return err
+		}
+		if got, want := fmt.Sprint(expect.Placement(b)), fmt.Sprint(expect.Placement(&before)); got != want || len(b.BindingSpec().GracefulEvictionTasks) > 0 {
+			t.Fatalf("it was moved to %s from %s, tasks %v", got, want, b.BindingSpec().GracefulEvictionTasks)
+		}
+		if left := time.Until(until); left > 0 {
+			return fmt.Errorf("%s are left", left.Round(time.Second))
+		}
+		return nil
+	})
+	for _, back := range heal {
+		back()
+	}
+	healthy(t, fleet)
+	serves(t, fleet, foo, wanted)
+}
+
+func TestAClusterThatFlapsIsLeftAtMostOnce(t *testing.T) {
+	fleet, ns := start(t)
+	foo, _ := placed(t, fleet, ns, 6, builder.ByRoom())
+	moves := movesOf(t, fleet, foo)
+	for range 3 * runs(t) {
+		heal := cut(t, fleet, "member1")
+		pass(t, flap)
+		heal()
+		pass(t, flap)
+	}
+	healthy(t, fleet)
+	serves(t, fleet, foo, wanted)
+	n := moves()
+	t.Logf("%d decisions moved something during %d flaps", n, 3*runs(t))
+	if n > 1 {
+		t.Errorf("%d decisions moved something, want at most 1", n)
+	}
+}
+
+// pass lets time go by: that of the flapping itself, in which nothing is waited for.
+func pass(t *testing.T, d time.Duration) {
+	t.Helper()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-t.Context().Done():
+	}
+}
+
+// movesOf counts how often a template's clusters change from now on.
+func movesOf(t *testing.T, fleet *local.Fleet, template *appsv1.Deployment) func() int {
+	t.Helper()
+	w, err := fleet.Host.Client().Watch(t.Context(), &v1alpha1.ResourceBindingList{}, client.InNamespace(template.Namespace))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Stop)
+	seen := make(chan string, 1024)
+	go func() {
+		for e := range w.ResultChan() {
+			if b, ok := e.Object.(*v1alpha1.ResourceBinding); ok {
+				seen <- fmt.Sprint(expect.Placement(b))
+			}
+		}
+	}()
+	return func() (changes int) {
+		last := ""
+		for {
+			select {
+			case now := <-seen:
+				if last != "" && last != now {
+					changes++
+				}
+				last = now
+			default:
+				return changes
+			}
+		}
+	}
+}
+
+func TestWhatFitsNowhereElseStaysWithTheLostCluster(t *testing.T) {
+	fleet, ns := start(t)
+	foo, _ := placed(t, fleet, ns, 6, builder.ByRoom(), builder.Clusters("member1"))
+	heal := cut(t, fleet, "member1")
+	expect.Seen(t, fleet.Host, expect.Binding(foo), expect.Condition(v1alpha1.ConditionScheduled, metav1.ConditionFalse, v1alpha1.ReasonNoClusterFit, "TaintUntolerated"))
+	expect.Seen(t, fleet.Host, expect.Binding(foo), expect.Placed(map[string]int32{"member1": 6}, 0))
+	heal()
+	healthy(t, fleet)
+	serves(t, fleet, foo, wanted)
+	only(t, fleet, foo, "member1")
+}
