@@ -57,12 +57,8 @@ func (w *worker) keep(ctx context.Context, binding v1alpha1.Binding) (reconcile.
 		Live:     liveOf(observed),
 		Accepted: accepted,
 	}
-	if facts.NeedsComparison() {
-		differences, err := w.differences(ctx, j, 1)
-		if err != nil {
-			return w.refused(binding, observed, err)
-		}
-		facts.Same = len(differences) == 0
+	if facts, err = w.complete(ctx, j, facts); err != nil {
+		return w.refused(binding, observed, err)
 	}
 	return w.carryOut(ctx, j, applyplan.Decide(facts))
 }

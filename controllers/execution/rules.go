@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/ptr"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
@@ -16,6 +17,8 @@ import (
 const (
 	// maxDrift is how many drifted fields are told of one object; the schema's bound.
 	maxDrift = 10
+	// maxCompared is how many fields are compared with what the member makes of the manifest itself.
+	maxCompared = 100
 	// maxPath and maxValue bound what is told of one field, in bytes; the schema's bounds.
 	maxPath, maxValue = 512, 256
 )
@@ -42,6 +45,31 @@ func suspended(s *v1alpha1.BindingSuspension, cluster string) bool {
 		s.DispatchingOnClusters != nil && slices.Contains(s.DispatchingOnClusters.ClusterNames, cluster))
 }
 
+// complete adds the facts that only the member can tell, where they count.
+func (w *worker) complete(ctx context.Context, j job, facts applyplan.Facts) (applyplan.Facts, error) {
+	if facts.NeedsComparison() {
+		differences, err := w.differences(ctx, j, 1)
+		if err != nil {
+			return facts, err
+		}
+		facts.Same = len(differences) == 0
+	}
+	if facts.NeedsAnswer() {
+		_, accepted, err := w.foresee(ctx, j)
+		if err != nil {
+			return facts, err
+		}
+		facts.Accepted = accepted
+	}
+	return facts, nil
+}
+
+// foresee asks the member what it would make of the manifest.
+func (w *worker) foresee(ctx context.Context, j job) (*unstructured.Unstructured, *applyplan.Accepted, error) {
+	content := &unstructured.Unstructured{Object: j.desired().Content(liveOf(j.observed))}
+	return w.member.Foresee(ctx, content, j.rendered.Hash, j.observed)
+}
+
 // differences compares the manifest with the whole object in the member.
 func (w *worker) differences(ctx context.Context, j job, limit int) ([]applyplan.Difference, error) {
 	resource := j.binding.BindingSpec().Resource
@@ -52,12 +80,22 @@ func (w *worker) differences(ctx context.Context, j job, limit int) ([]applyplan
 	return applyplan.Differences(j.rendered.Object.Object, live.Object, limit), nil
 }
 
-// drift tells which values were changed in the member, as a report carries it.
+// drift tells which values were changed in the member, as a report carries it. What the member makes of the manifest itself
+// is none.
 func (w *worker) drift(ctx context.Context, j job) (string, error) {
-	differences, err := w.differences(ctx, j, maxDrift)
+	differences, err := w.differences(ctx, j, maxCompared)
 	if err != nil || len(differences) == 0 {
 		return "", err
 	}
+	answer, _, err := w.foresee(ctx, j)
+	if err != nil {
+		return "", err
+	}
+	differences = applyplan.Beyond(differences, applyplan.Differences(j.rendered.Object.Object, answer.Object, maxCompared))
+	if len(differences) == 0 {
+		return "", nil
+	}
+	differences = differences[:min(len(differences), maxDrift)]
 	fields := make([]v1alpha1.DriftedField, len(differences))
 	for i, d := range differences {
 		fields[i] = v1alpha1.DriftedField{Path: conditions.Shorten(d.Path, maxPath), Wanted: valueText(d.Wanted), Found: valueText(d.Found)}

@@ -2,6 +2,8 @@ package applyplan
 
 import (
 	"fmt"
+	"reflect"
+	"slices"
 	"sort"
 	"strings"
 
@@ -31,6 +33,19 @@ func Differences(manifest, live map[string]any, limit int) []Difference {
 		w.compare("/"+pointer.Escape(field), wanted, live[field])
 	}
 	return w.found
+}
+
+// Beyond are the differences of a live object without those that the member makes itself when it is given the manifest.
+func Beyond(live, made []Difference) []Difference {
+	var beyond []Difference
+	for _, difference := range live {
+		if !slices.ContainsFunc(made, func(d Difference) bool {
+			return d.Path == difference.Path && reflect.DeepEqual(d.Found, difference.Found)
+		}) {
+			beyond = append(beyond, difference)
+		}
+	}
+	return beyond
 }
 
 // markPrefix begins the keys of what Flotilla itself adds to labels and annotations.

@@ -164,6 +164,16 @@ func (f Facts) NeedsComparison() bool {
 	return f.Wanted && f.Rules.TakeOver == TakeOverIfSame && f.Live != nil && !f.Live.Ours && !f.Live.OtherHost && !f.Live.Deleting
 }
 
+// NeedsAnswer says whether a drift is told by the manifest alone, so that it may as well be the member that rewrites what it
+// is given: whoever gathers facts asks the member then, and sets Accepted.
+func (f Facts) NeedsAnswer() bool { return Decide(f).Reason == DriftReported && !f.answered() }
+
+// answered says whether Accepted is the member's answer to this manifest.
+func (f Facts) answered() bool {
+	a := f.Accepted
+	return a != nil && a.UID == f.Live.UID && a.Hash == f.Desired.Hash
+}
+
 // Decide says what has to happen to the object. Its answer is Delete only for an object of ours that names
 // this binding; whether the binding really does not want it is for the caller to prove first.
 func Decide(f Facts) Decision {
@@ -229,8 +239,8 @@ func decideUnwanted(f Facts) Decision {
 // changes what it is given (defaults, webhooks) is not taken for drift again and again. Only when this
 // process has not applied the manifest itself, the manifest is the measure.
 func drifted(f Facts) bool {
-	if a := f.Accepted; a != nil && a.UID == f.Live.UID && a.Hash == f.Desired.Hash {
-		return f.Desired.measured(a.Owned) != f.Desired.measured(f.Live.Owned)
+	if f.answered() {
+		return f.Desired.measured(f.Accepted.Owned) != f.Desired.measured(f.Live.Owned)
 	}
 	return !Holds(f.Desired.Manifest, f.Desired.measured(f.Live.Owned))
 }

@@ -123,3 +123,47 @@ func TestOnlyOurOwnObjectsAreEverDeletedOrReleased(t *testing.T) {
 		}
 	}
 }
+
+func TestTheMemberIsAskedBeforeDriftIsTold(t *testing.T) {
+	for name, tc := range map[string]struct {
+		live     *Live
+		rules    Rules
+		accepted *Accepted
+		want     bool
+	}{
+		"a difference that nothing explains":     {ours(changed), Rules{ReportDrift: true}, nil, true},
+		"an answer to another manifest":          {ours(changed), Rules{ReportDrift: true}, &Accepted{UID: "u1", Hash: "h0"}, true},
+		"not when the member has answered":       {ours(changed), Rules{ReportDrift: true}, &Accepted{UID: "u1", Hash: "h1"}, false},
+		"not when all is as the manifest says":   {ours(), Rules{ReportDrift: true}, nil, false},
+		"not when drift is put back":             {ours(changed), Rules{}, nil, false},
+		"not when the manifest is to be applied": {ours(otherHash, changed), Rules{ReportDrift: true}, nil, false},
+		"not when there is no object":            {nil, Rules{ReportDrift: true}, nil, false},
+		"not when the object is somebody else's": {ours(foreign, changed), Rules{ReportDrift: true}, nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := Facts{Binding: binding, Wanted: true, Rules: tc.rules, Desired: manifest, Live: tc.live, Accepted: tc.accepted}
+			if got := f.NeedsAnswer(); got != tc.want {
+				t.Errorf("NeedsAnswer() = %t, want %t", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestWhatTheMemberMakesItselfIsNoDifference(t *testing.T) {
+	rewritten := Difference{Path: "/spec/image", Wanted: "web:1", Found: "mirror/web:1"}
+	changed := Difference{Path: "/spec/replicas", Wanted: int64(1), Found: int64(2)}
+	for name, tc := range map[string]struct {
+		live, made, want []Difference
+	}{
+		"none":                                  {nil, []Difference{rewritten}, nil},
+		"the member's own":                      {[]Difference{rewritten}, []Difference{rewritten}, nil},
+		"somebody's beside it":                  {[]Difference{rewritten, changed}, []Difference{rewritten}, []Difference{changed}},
+		"somebody's in the place of the member": {[]Difference{{Path: "/spec/image", Wanted: "web:1", Found: "web:9"}}, []Difference{rewritten}, []Difference{{Path: "/spec/image", Wanted: "web:1", Found: "web:9"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, Beyond(tc.live, tc.made)); diff != "" {
+				t.Errorf("Beyond() (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -218,37 +218,76 @@ func (m *Member) Get(ctx context.Context, gvk schema.GroupVersionKind, key types
 	return u, nil
 }
 
+// absentVersion is a resource version that no object has: API servers count from 2, because their store's first version is
+// the empty one. An apply that carries it creates an object, and is a conflict where one exists. Plain creation would be
+// recorded as an update, and leave behind what later manifests leave out.
+const absentVersion = "1"
+
 // Apply applies a manifest to a known object, or creates one (nil). A known object is forced: fields that others own
-// are taken; but only if it is still the one that was observed, otherwise the member answers with a conflict. A new
-// one is not forced: fields that others own are a conflict.
+// are taken; but only if it is still the one that was observed, otherwise the member answers with a conflict. One that is not
+// this host's must not even have changed since: another host may have taken it. A new one must not exist, not even as
+// another host's.
 func (m *Member) Apply(ctx context.Context, manifest *unstructured.Unstructured, hash string, known *Observed) (*Observed, error) {
-	gvk := manifest.GroupVersionKind()
-	if known != nil {
-		manifest = manifest.DeepCopy()
-		manifest.SetUID(known.UID)
-	}
-	resource, err := m.resource(gvk, manifest.GetNamespace())
+	u, err := m.send(ctx, manifest, known, metav1.ApplyOptions{})
 	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	u, err := resource.Apply(ctx, manifest.GetName(), manifest, metav1.ApplyOptions{FieldManager: applyplan.FieldManager, Force: known != nil})
-	if err != nil {
-		return nil, fmt.Errorf("applying %s %s in %s: %w", gvk.Kind, manifest.GetName(), m.Name, err)
+		return nil, fmt.Errorf("applying %s %s in %s: %w", manifest.GetKind(), manifest.GetName(), m.Name, err)
 	}
 	observed, err := m.observer.observe(u)
 	if err != nil {
 		return nil, err
 	}
-	key := types.NamespacedName{Namespace: observed.Namespace, Name: observed.Name}
+	m.remember(observed, hash, observed)
+	return observed, nil
+}
+
+// Foresee asks the member what it would make of a manifest if that were applied to a known object; nothing is changed.
+// From then on this counts as the member's answer.
+func (m *Member) Foresee(ctx context.Context, manifest *unstructured.Unstructured, hash string, known *Observed) (*unstructured.Unstructured, *applyplan.Accepted, error) {
+	u, err := m.send(ctx, manifest, known, metav1.ApplyOptions{DryRun: []string{metav1.DryRunAll}})
+	if err != nil {
+		return nil, nil, fmt.Errorf("asking %s what it would make of %s %s: %w", m.Name, manifest.GetKind(), manifest.GetName(), err)
+	}
+	observed, err := m.observer.observe(u)
+	if err != nil {
+		return nil, nil, err
+	}
+	return u, m.remember(observed, hash, nil), nil
+}
+
+// remember keeps the member's answer to a manifest, and the object as answered where there is one (newest).
+func (m *Member) remember(observed *Observed, hash string, newest *Observed) *applyplan.Accepted {
+	key := objectKey{observed.Kind.GroupKind(), types.NamespacedName{Namespace: observed.Namespace, Name: observed.Name}}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.answers[objectKey{gvk.GroupKind(), key}] = answer{
-		accepted: applyplan.Accepted{UID: observed.UID, Hash: hash, Owned: observed.Live.Owned},
-		newest:   observed,
+	a := m.answers[key]
+	a.accepted = applyplan.Accepted{UID: observed.UID, Hash: hash, Owned: observed.Live.Owned}
+	if newest != nil {
+		a.newest = newest
 	}
-	return observed, nil
+	m.answers[key] = a
+	return &a.accepted
+}
+
+// send applies a manifest under the conditions that Apply tells of.
+func (m *Member) send(ctx context.Context, manifest *unstructured.Unstructured, known *Observed, o metav1.ApplyOptions) (*unstructured.Unstructured, error) {
+	manifest = manifest.DeepCopy()
+	switch {
+	case known == nil:
+		manifest.SetResourceVersion(absentVersion)
+	case !known.Live.Ours:
+		manifest.SetResourceVersion(known.ResourceVersion)
+		fallthrough
+	default:
+		manifest.SetUID(known.UID)
+	}
+	resource, err := m.resource(manifest.GroupVersionKind(), manifest.GetNamespace())
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	o.FieldManager, o.Force = applyplan.FieldManager, known != nil
+	return resource.Apply(ctx, manifest.GetName(), manifest, o)
 }
 
 // Delete deletes an object in the background, if it is still the one that was observed.
