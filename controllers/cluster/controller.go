@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -17,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/membercluster"
@@ -37,6 +40,8 @@ const name = "cluster"
 type Connections interface {
 	Connect(name string, connection membercluster.Connection) error
 	Disconnect(name string)
+	// OnServed registers what is called when a member serves a kind that it did not serve before.
+	OnServed(f func(cluster string))
 }
 
 // Options are what the controller needs.
@@ -118,20 +123,43 @@ type Reconciler struct {
 	claims sync.Mutex
 	// collected holds, by Cluster UID, when its APIs and capacity were last looked at.
 	collected sync.Map
+	// again looks at a member at once, its APIs and capacity included; nil until the controller runs.
+	again atomic.Pointer[func(cluster string)]
 }
 
 // Setup adds the controller to the manager. The manager's cache must know hostindex's indexes.
 func Setup(mgr ctrl.Manager, o Options) error {
 	o = o.withDefaults()
 	r := &Reconciler{client: mgr.GetClient(), live: mgr.GetAPIReader(), recorder: mgr.GetEventRecorder("flotilla-" + name), options: o}
+	o.Connections.OnServed(func(cluster string) {
+		if again := r.again.Load(); again != nil {
+			(*again)(cluster)
+		}
+	})
 	err := ctrl.NewControllerManagedBy(mgr).Named(name).
 		For(&v1alpha1.Cluster{}, builder.WithPredicates(predicate.Or(
 			predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+		WatchesRawSource(source.Func(r.begin)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: o.Workers}).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 	if err != nil {
 		return fmt.Errorf("setting up the controller %s: %w", name, err)
 	}
+	return nil
+}
+
+// begin lets members be looked at out of turn: where a kind is served at last, templates of that kind wait to be placed.
+func (r *Reconciler) begin(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	again := func(name string) {
+		var cluster v1alpha1.Cluster
+		key := client.ObjectKey{Name: name}
+		if err := r.client.Get(ctx, key, &cluster); err != nil {
+			return // it is gone, or will be looked at in turn
+		}
+		r.collected.Delete(cluster.UID)
+		queue.Add(reconcile.Request{NamespacedName: key})
+	}
+	r.again.Store(&again)
 	return nil
 }
 

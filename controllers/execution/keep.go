@@ -106,6 +106,7 @@ func (w *worker) carryOut(ctx context.Context, j job, d applyplan.Decision) (rec
 			return w.refused(j.binding, j.observed, err)
 		}
 		j.observed = observed
+		w.refusals.over(client.ObjectKeyFromObject(j.binding))
 	}
 	said := applied(j.observed, j.template.GetGeneration())
 	if d.Reason == applyplan.DriftReported {

@@ -18,10 +18,6 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/report"
 )
 
-// recheckRefused is how often an object that the member refused for good reason is tried again, although
-// nothing that Flotilla sees has changed: a foreign object may be removed, a right granted.
-const recheckRefused = time.Minute
-
 // recheckUnreachable is how often a member that does not answer is tried again for one object. It is a state
 // and no failure of Flotilla: the Cluster tells of it, and the log is not filled with it.
 const recheckUnreachable = 5 * time.Second
@@ -54,7 +50,7 @@ func pending(o *membercluster.Observed, reason, message string) report.Report {
 	return r
 }
 
-// refused reports an error of a member. Errors that only a change can mend are looked at again now and then, a
+// refused reports an error of a member. Errors that only a change can mend are looked at again ever more seldom, a
 // member that does not answer is tried again soon; others are returned, so that the queue repeats them with
 // growing delays. Without an error nothing is known yet, and there is nothing to report.
 func (w *worker) refused(binding v1alpha1.Binding, observed *membercluster.Observed, err error) (reconcile.Result, error) {
@@ -64,6 +60,9 @@ func (w *worker) refused(binding v1alpha1.Binding, observed *membercluster.Obser
 	reason, recheck := classify(err)
 	if binding != nil {
 		w.post(binding, pending(observed, reason, messageOf(reason, err)))
+	}
+	if recheck == recheckRefused && binding != nil {
+		recheck = w.refusals.wait(client.ObjectKeyFromObject(binding))
 	}
 	if recheck > 0 {
 		return reconcile.Result{RequeueAfter: recheck}, nil

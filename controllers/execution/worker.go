@@ -36,10 +36,12 @@ type worker struct {
 	feed
 	member *membercluster.Member
 	drifts *drifts
+
+	refusals *refusals
 }
 
 func newWorker(d *dispatcher, member *membercluster.Member) *worker {
-	return &worker{dispatcher: d, member: member, drifts: newDrifts(clock.RealClock{})}
+	return &worker{dispatcher: d, member: member, drifts: newDrifts(clock.RealClock{}), refusals: newRefusals(clock.RealClock{})}
 }
 
 // run works on the member's bindings until ctx ends, beginning with all that concern it.

@@ -47,6 +47,10 @@ type Member struct {
 	observer observer
 	token    *atomic.Pointer[string]
 
+	// missing holds the kinds that are watched and that the member does not serve.
+	missing  sync.Map
+	onServed func()
+
 	mu      sync.Mutex
 	answers map[objectKey]answer
 }
@@ -65,7 +69,7 @@ type answer struct {
 
 // newMember prepares a connection; it does not dial.
 func newMember(name string, config *rest.Config, o observer) (*Member, error) {
-	m := &Member{Name: name, observer: o, token: &atomic.Pointer[string]{}, answers: map[objectKey]answer{}}
+	m := &Member{Name: name, observer: o, token: &atomic.Pointer[string]{}, answers: map[objectKey]answer{}, onServed: func() {}}
 	config = rest.CopyConfig(config)
 	if token := config.BearerToken; token != "" {
 		m.token.Store(&token)
@@ -93,7 +97,19 @@ func newMember(name string, config *rest.Config, o observer) (*Member, error) {
 		Indexers:      toolscache.Indexers{byBinding: bindingOf},
 	})
 	m.Objects.OnEvent(m.settle)
+	m.Objects.OnStateChange(m.noteServed)
 	return m, nil
+}
+
+// noteServed tells when a kind that was missing is served.
+func (m *Member) noteServed(gvk schema.GroupVersionKind) {
+	if meta.IsNoMatchError(m.Objects.State(gvk).Err) {
+		m.missing.Store(gvk, true)
+		return
+	}
+	if _, missed := m.missing.LoadAndDelete(gvk); missed {
+		m.onServed()
+	}
 }
 
 // newMapper makes a mapper with a client of its own: discovery takes no context, so its requests need a timeout, and

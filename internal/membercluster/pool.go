@@ -32,6 +32,7 @@ type Pool struct {
 	observer  observer
 	listeners []func(ctx context.Context, m *Member)
 	onRoom    []func(cluster string)
+	onServed  []func(cluster string)
 
 	mu      sync.RWMutex
 	ctx     context.Context // set by Start: the life of every connection
@@ -60,6 +61,10 @@ func (p *Pool) OnConnect(f func(ctx context.Context, m *Member)) {
 // OnRoom calls f when a member may have more room than before: a node came, a pod went, or all has been seen for the
 // first time. f must not block. Register before Start.
 func (p *Pool) OnRoom(f func(cluster string)) { p.onRoom = append(p.onRoom, f) }
+
+// OnServed calls f when a member serves a kind that is watched and that it did not serve before, as after a
+// CustomResourceDefinition came. f must not block. Register before Start.
+func (p *Pool) OnServed(f func(cluster string)) { p.onServed = append(p.onServed, f) }
 
 // Table is what is free in a member; false when that is not watched, or not all of it has been seen.
 func (p *Pool) Table(name string) (*capacity.Table, bool) {
@@ -117,6 +122,11 @@ func (p *Pool) Connect(name string, connection Connection) error {
 			return
 		}
 		for _, f := range p.onRoom {
+			f(name)
+		}
+	}
+	member.onServed = func() {
+		for _, f := range p.onServed {
 			f(name)
 		}
 	}
