@@ -10,6 +10,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/kubectl/interpreting"
 	"github.com/flotilla-dev/flotilla/internal/kubectl/placing"
 	"github.com/flotilla-dev/flotilla/internal/kubectl/rendering"
+	"github.com/flotilla-dev/flotilla/internal/kubectl/tainting"
 	"github.com/flotilla-dev/flotilla/internal/version"
 )
 
@@ -30,7 +31,8 @@ The kubeconfig and context of these commands are the host cluster's.`,
 	root.SetErr(streams.ErrOut)
 	root.AddCommand(newJoinCommand(streams), newUnjoinCommand(streams), newGetCommand(streams),
 		placing.NewExplainCommand(streams), placing.NewSimulateCommand(streams), rendering.NewCommand(streams),
-		interpreting.NewInterpretCommand(streams), newVersionCommand(streams))
+		interpreting.NewInterpretCommand(streams), tainting.NewTaintCommand(streams), tainting.NewCordonCommand(streams),
+		tainting.NewUncordonCommand(streams), tainting.NewDrainCommand(streams), newVersionCommand(streams))
 	return root
 }
 
