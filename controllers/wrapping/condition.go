@@ -33,7 +33,7 @@ func accepted(f facts, have []metav1.Condition) metav1.Condition {
 		ObservedGeneration: f.wrapper.GetGeneration(), LastTransitionTime: metav1.NewTime(f.now),
 	}
 	what := fmt.Sprintf("%s %s", f.template.GetKind(), f.template.GetName())
-	size := sizeOf(f.template)
+	size := sizeOf(f.wrapper)
 	switch {
 	case !policymatch.Allowed(policymatch.Of(f.template.GroupVersionKind(), f.template)):
 		c.Reason, c.Message = v1alpha1.ReasonNotATemplate, what+" is never propagated: each cluster makes its own, or it belongs to the system"
@@ -53,15 +53,13 @@ func accepted(f facts, have []metav1.Condition) metav1.Condition {
 	return c
 }
 
-// sizeOf is how many bytes of JSON the user wrote; 0 for what is no JSON, which cannot be in a cache of JSON.
-func sizeOf(template *unstructured.Unstructured) int {
-	fields := map[string]any{}
-	for name, value := range template.Object {
-		if name != "status" {
-			fields[name] = value
-		}
+// sizeOf is how many bytes of JSON are wrapped; 0 for what is no JSON, which cannot be in a cache of JSON.
+func sizeOf(wrapper *unstructured.Unstructured) int {
+	manifest, _, err := unstructured.NestedFieldNoCopy(wrapper.Object, "spec", "manifest")
+	if err != nil {
+		return 0
 	}
-	encoded, err := json.Marshal(fields)
+	encoded, err := json.Marshal(manifest)
 	if err != nil {
 		return 0
 	}

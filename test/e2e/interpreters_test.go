@@ -21,23 +21,27 @@ import (
 
 var gadget = schema.GroupVersionKind{Group: "taught.example.com", Version: "v1", Kind: "Gadget"}
 
+func gadgetCRD() *apiextensionsv1.CustomResourceDefinition {
+	return &apiextensionsv1.CustomResourceDefinition{
+		ObjectMeta: metav1.ObjectMeta{Name: "gadgets." + gadget.Group},
+		Spec: apiextensionsv1.CustomResourceDefinitionSpec{
+			Group: gadget.Group, Scope: apiextensionsv1.NamespaceScoped,
+			Names: apiextensionsv1.CustomResourceDefinitionNames{Plural: "gadgets", Singular: "gadget", Kind: gadget.Kind, ListKind: "GadgetList"},
+			Versions: []apiextensionsv1.CustomResourceDefinitionVersion{{
+				Name: gadget.Version, Served: true, Storage: true,
+				Subresources: &apiextensionsv1.CustomResourceSubresources{Status: &apiextensionsv1.CustomResourceSubresourceStatus{}},
+				Schema:       &apiextensionsv1.CustomResourceValidation{OpenAPIV3Schema: &apiextensionsv1.JSONSchemaProps{Type: "object", XPreserveUnknownFields: ptr.To(true)}},
+			}},
+		},
+	}
+}
+
 // serveGadgets lets a cluster serve Gadgets, and Flotilla work with them, for the length of a test.
 func serveGadgets(t *testing.T, cluster *local.Cluster) {
 	t.Helper()
 	meta := metav1.ObjectMeta{Name: "flotilla-gadgets", Labels: map[string]string{"flotilla.dev/aggregate-to-templates": "true"}}
 	objects := []client.Object{
-		&apiextensionsv1.CustomResourceDefinition{
-			ObjectMeta: metav1.ObjectMeta{Name: "gadgets." + gadget.Group},
-			Spec: apiextensionsv1.CustomResourceDefinitionSpec{
-				Group: gadget.Group, Scope: apiextensionsv1.NamespaceScoped,
-				Names: apiextensionsv1.CustomResourceDefinitionNames{Plural: "gadgets", Singular: "gadget", Kind: gadget.Kind, ListKind: "GadgetList"},
-				Versions: []apiextensionsv1.CustomResourceDefinitionVersion{{
-					Name: gadget.Version, Served: true, Storage: true,
-					Subresources: &apiextensionsv1.CustomResourceSubresources{Status: &apiextensionsv1.CustomResourceSubresourceStatus{}},
-					Schema:       &apiextensionsv1.CustomResourceValidation{OpenAPIV3Schema: &apiextensionsv1.JSONSchemaProps{Type: "object", XPreserveUnknownFields: ptr.To(true)}},
-				}},
-			},
-		},
+		gadgetCRD(),
 		&rbacv1.ClusterRole{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{{
 			APIGroups: []string{gadget.Group}, Resources: []string{"gadgets", "gadgets/status"}, Verbs: []string{"get", "list", "watch", "create", "update", "patch", "delete"},
 		}}},
