@@ -39,6 +39,14 @@ func Unwrap(wrapper *unstructured.Unstructured) (*unstructured.Unstructured, boo
 	return &unstructured.Unstructured{Object: fields}, true
 }
 
+// Of is the template that an object on the host is: what it wraps, or itself.
+func Of(obj *unstructured.Unstructured) *unstructured.Unstructured {
+	if template, wrapped := Unwrap(obj); wrapped {
+		return template
+	}
+	return obj
+}
+
 // metadata takes what members get from the manifest, and what an object on the host has from the wrapper.
 func metadata(written map[string]any, wrapper *unstructured.Unstructured) map[string]any {
 	made := map[string]any{"name": written["name"]}

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/templates"
 )
 
 // Scheme knows Flotilla's kinds and the built-in ones.
@@ -65,7 +66,8 @@ func (h Host) Namespace() (string, error) {
 	return namespace, nil
 }
 
-// Object reads the one object that arguments name as kubectl's do: KIND/NAME, or KIND NAME.
+// Object reads the one template that arguments name as kubectl's do: KIND/NAME, or KIND NAME. Of a wrapper, what it wraps is the
+// template.
 func (h Host) Object(args []string) (*unstructured.Unstructured, error) {
 	namespace, err := h.Namespace()
 	if err != nil {
@@ -83,7 +85,7 @@ func (h Host) Object(args []string) (*unstructured.Unstructured, error) {
 	if !ok {
 		return nil, fmt.Errorf("the host answered with a %T", infos[0].Object)
 	}
-	return obj, nil
+	return templates.Of(obj), nil
 }
 
 // NewClient makes a client that reads live and is not throttled on this side.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/policymatch"
+	"github.com/flotilla-dev/flotilla/internal/templates"
 )
 
 // document is one object of a file.
@@ -146,14 +147,19 @@ func sortOut(documents []document, namespaced func(schema.GroupVersionKind) bool
 		case kindNamed("Cluster"):
 			return s, fmt.Errorf("%s: a Cluster: give the file of the clusters with --cluster-file", d.source)
 		default:
-			if d.kind().Group == v1alpha1.GroupVersion.Group {
+			if !d.holdsTemplate() {
 				s.ignored = append(s.ignored, fmt.Sprintf("%s: a %s has no part in a placement.", d.source, d.kind().Kind))
 				continue
 			}
-			s.templates = append(s.templates, d.object)
+			s.templates = append(s.templates, templates.Of(d.object))
 		}
 	}
 	return s, nil
+}
+
+// holdsTemplate says whether a document is a template, native or wrapped.
+func (d document) holdsTemplate() bool {
+	return d.kind().Group != v1alpha1.GroupVersion.Group || templates.IsWrapper(d.object.GroupVersionKind())
 }
 
 func kindNamed(kind string) schema.GroupKind {

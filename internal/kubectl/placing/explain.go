@@ -19,6 +19,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/kubectl/hostcluster"
 	"github.com/flotilla-dev/flotilla/internal/memberprobe"
 	"github.com/flotilla-dev/flotilla/internal/schedule"
+	"github.com/flotilla-dev/flotilla/internal/templates"
 )
 
 // NewExplainCommand is `kubectl flotilla explain`.
@@ -178,11 +179,12 @@ func toDecide(f *facts) *subject {
 // template reads a binding's template; nil when it is gone.
 func (g gatherer) template(ctx context.Context, ref v1alpha1.ObjectReference) (*unstructured.Unstructured, error) {
 	obj := &unstructured.Unstructured{}
-	obj.SetGroupVersionKind(ref.GroupVersionKind())
-	err := g.host.Get(ctx, client.ObjectKey{Namespace: ref.Namespace, Name: ref.Name}, obj)
+	holder := ref.Holder()
+	obj.SetGroupVersionKind(holder.GroupVersionKind())
+	err := g.host.Get(ctx, holder.Key(), obj)
 	switch {
 	case err == nil:
-		return obj, nil
+		return templates.Of(obj), nil
 	case apierrors.IsNotFound(err):
 		return nil, nil
 	}

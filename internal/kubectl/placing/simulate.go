@@ -151,7 +151,7 @@ func (f *simulateFlags) run(ctx context.Context, h liveHost, stdin io.Reader, no
 }
 
 func hasTemplates(documents []document) bool {
-	return slices.ContainsFunc(documents, func(d document) bool { return d.kind().Group != v1alpha1.GroupVersion.Group })
+	return slices.ContainsFunc(documents, document.holdsTemplate)
 }
 
 // scopeOf asks the host which kinds have namespaces; it is believed to be so of kinds that it does not know.
