@@ -59,6 +59,7 @@ func assemble(ctx context.Context, mgr ctrl.Manager, hostUID string, c configfil
 		setup func() error
 	}{
 		{"probes", func() error { return addProbes(mgr) }},
+		{"features", func() error { return showGates(p.gates) }},
 		{"admission", func() error { return setupAdmission(mgr, c.Admission) }},
 		{"interpretation", func() error { return setupInterpretation(ctx, mgr, p) }},
 		{"cluster", func() error { return cluster.Setup(mgr, clusterOptions(p, c)) }},

@@ -39,17 +39,12 @@ func (o *choice) bind(cmd *cobra.Command) {
 
 // choose finds the clusters that names and flags choose, sorted by name.
 func (o *choice) choose(ctx context.Context, c client.Reader, names []string) ([]v1alpha1.Cluster, error) {
-	if o.dryRun != "none" && o.dryRun != "client" && o.dryRun != "server" {
-		return nil, fmt.Errorf("unknown --dry-run %q: use none, client or server", o.dryRun)
+	if err := o.check(names); err != nil {
+		return nil, err
 	}
-	ways := 0
-	for _, used := range []bool{len(names) > 0, o.selector != "", o.all} {
-		if used {
-			ways++
-		}
-	}
-	if ways != 1 {
-		return nil, errors.New("choose clusters in one way: by name, with --selector, or with --all")
+	selector, err := labels.Parse(o.selector)
+	if err != nil {
+		return nil, fmt.Errorf("reading --selector: %w", err)
 	}
 	clusters, err := hostcluster.Clusters(ctx, c)
 	if err != nil {
@@ -62,10 +57,6 @@ func (o *choice) choose(ctx context.Context, c client.Reader, names []string) ([
 			return nil, hostcluster.NotJoined(name, clusters)
 		}
 	}
-	selector, err := labels.Parse(o.selector)
-	if err != nil {
-		return nil, fmt.Errorf("reading --selector: %w", err)
-	}
 	chosen := slices.DeleteFunc(clusters, func(c v1alpha1.Cluster) bool {
 		return len(names) > 0 && !slices.Contains(names, c.Name) || !selector.Matches(labels.Set(c.Labels))
 	})
@@ -73,6 +64,22 @@ func (o *choice) choose(ctx context.Context, c client.Reader, names []string) ([
 		return nil, errors.New("no cluster is chosen")
 	}
 	return chosen, nil
+}
+
+func (o *choice) check(names []string) error {
+	if !slices.Contains([]string{"none", "client", "server"}, o.dryRun) {
+		return fmt.Errorf("unknown --dry-run %q: use none, client or server", o.dryRun)
+	}
+	ways := 0
+	for _, used := range []bool{len(names) > 0, o.selector != "", o.all} {
+		if used {
+			ways++
+		}
+	}
+	if ways != 1 {
+		return errors.New("choose clusters in one way: by name, with --selector, or with --all")
+	}
+	return nil
 }
 
 // note is what is added to a line about what was not really done.

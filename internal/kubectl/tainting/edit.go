@@ -105,16 +105,10 @@ const (
 // apply gives the taints that a cluster has after the edit, and says what it did. Taints that it adds begin now; one that is there
 // keeps its time.
 func (e edit) apply(taints []corev1.Taint, now metav1.Time) ([]corev1.Taint, result, error) {
-	added, removed, changed := 0, 0, 0
-	var missing []string
-	next := slices.Clone(taints)
-	for _, removal := range e.remove {
-		before := len(next)
-		next = slices.DeleteFunc(next, func(t corev1.Taint) bool { return covers(t)(removal) })
-		removed += before - len(next)
-		if before == len(next) {
-			missing = append(missing, text(removal))
-		}
+	next, missing := e.without(taints)
+	did := unchanged
+	if len(next) < len(taints) {
+		did = untainted
 	}
 	for _, taint := range e.add {
 		at := slices.IndexFunc(next, same(taint))
@@ -122,26 +116,40 @@ func (e edit) apply(taints []corev1.Taint, now metav1.Time) ([]corev1.Taint, res
 		case at < 0:
 			taint.TimeAdded = &now
 			next = append(next, taint)
-			added++
+			did = did.and(tainted)
 		case next[at].Value == taint.Value:
 		case !e.overwrite:
 			return nil, "", fmt.Errorf("already has the taint %s with the value %q: use --overwrite to change it", text(taint), next[at].Value)
 		default:
 			next[at].Value = taint.Value
-			changed++
+			did = did.and(modified)
 		}
 	}
-	switch {
-	case len(missing) > 0 && added+removed+changed == 0 && !e.lenient:
+	if did == unchanged && len(missing) > 0 && !e.lenient {
 		return nil, "", fmt.Errorf("has no taint %s", strings.Join(missing, ", "))
-	case added+removed+changed == 0:
-		return next, unchanged, nil
-	case changed > 0, added > 0 && removed > 0:
-		return next, modified, nil
-	case added > 0:
-		return next, tainted, nil
 	}
-	return next, untainted, nil
+	return next, did, nil
+}
+
+// without gives the taints without those that the edit removes, and names those that are not there.
+func (e edit) without(taints []corev1.Taint) (next []corev1.Taint, missing []string) {
+	next = slices.Clone(taints)
+	for _, removal := range e.remove {
+		before := len(next)
+		next = slices.DeleteFunc(next, func(t corev1.Taint) bool { return covers(t)(removal) })
+		if before == len(next) {
+			missing = append(missing, text(removal))
+		}
+	}
+	return next, missing
+}
+
+// and is what was done when something else was done, too.
+func (r result) and(other result) result {
+	if r == unchanged || r == other {
+		return other
+	}
+	return modified
 }
 
 func text(t corev1.Taint) string {
