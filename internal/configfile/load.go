@@ -101,6 +101,9 @@ func validateFailover(f Failover, path *field.Path) field.ErrorList {
 	if f.NoExecuteDelay.Duration < 0 {
 		errs = append(errs, field.Invalid(path.Child("noExecuteDelay"), f.NoExecuteDelay.Duration.String(), "must not be negative"))
 	}
+	if f.Toleration.Duration < 0 {
+		errs = append(errs, field.Invalid(path.Child("toleration"), f.Toleration.Duration.String(), "must not be negative"))
+	}
 	if f.UnhealthyPercent < 1 || f.UnhealthyPercent > 100 {
 		errs = append(errs, field.Invalid(path.Child("unhealthyPercent"), f.UnhealthyPercent, "must be from 1 to 100"))
 	}

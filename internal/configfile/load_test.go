@@ -54,6 +54,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		"no cool-down":          {header + "descheduling:\n  coolDown: 1ms\n", "descheduling.coolDown: Invalid value: \"1ms\": must be at least 1s"},
 		"sweeps too often":      {header + "descheduling:\n  interval: 1ms\n", "descheduling.interval: Invalid value: \"1ms\": must be at least 100ms"},
 		"a negative delay":      {header + "failover:\n  noExecuteDelay: -1s\n", "failover.noExecuteDelay: Invalid value: \"-1s\": must not be negative"},
+		"a negative patience":   {header + "failover:\n  toleration: -1s\n", "failover.toleration: Invalid value: \"-1s\": must not be negative"},
 		"more than everything":  {header + "failover:\n  unhealthyPercent: 101\n", "failover.unhealthyPercent: Invalid value: 101: must be from 1 to 100"},
 		"a negative rate":       {header + "failover:\n  evictionRate: -1\n", "failover.evictionRate: Invalid value: -1: must not be negative"},
 		"a negative slow rate":  {header + "failover:\n  slowEvictionRate: -1\n", "failover.slowEvictionRate: Invalid value: -1: must not be negative"},

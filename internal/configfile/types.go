@@ -123,9 +123,14 @@ type Failover struct {
 	// UnhealthyPercent is which share of clusters is many, in percent. Of a group of clusters with the same provider and region, so many make
 	// evictions there slow; of all clusters, so many at once stop evictions. Default: 55, from 1 to 100.
 	UnhealthyPercent int `json:"unhealthyPercent"`
-	// EvictionRate is how many templates may be evicted from each group of clusters in a second. Default: 10, at least 0.
+	// Toleration is how long the taints that evict from clusters that are lost are tolerated by placements that say nothing
+	// about them. Default: 5m, at least 0.
+	Toleration metav1.Duration `json:"toleration"`
+	// EvictionRate is how many evictions may begin in a second from each group of clusters, because they are lost; and
+	// how many for other causes (drains, users' taints, failed applications), which count apart. 0 lets none begin. Default: 50,
+	// at least 0.
 	EvictionRate float64 `json:"evictionRate"`
-	// SlowEvictionRate is the same for a group of which many clusters are lost. Default: 1, at least 0.
+	// SlowEvictionRate is how many begin because clusters are lost in a group of which many are. Default: 5, at least 0.
 	SlowEvictionRate float64 `json:"slowEvictionRate"`
 }
 
@@ -155,7 +160,7 @@ func Default() Manager {
 			Enabled: true, Threshold: seconds(300), CoolDown: seconds(600), Interval: seconds(30),
 		},
 		// 55 percent is the node lifecycle controller's --unhealthy-zone-threshold.
-		Failover:  Failover{NoExecuteDelay: seconds(30), UnhealthyPercent: 55, EvictionRate: 10, SlowEvictionRate: 1},
+		Failover:  Failover{NoExecuteDelay: seconds(30), UnhealthyPercent: 55, Toleration: seconds(300), EvictionRate: 50, SlowEvictionRate: 5},
 		Admission: Admission{Install: true},
 	}
 }

@@ -2,6 +2,7 @@ package eviction
 
 import (
 	"fmt"
+	"iter"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -17,8 +18,11 @@ const defaultPatience = 300 * time.Second
 
 // cause is why a binding is to leave a cluster.
 type cause struct {
-	reason  string
-	message string
+	reason string
+	// taint that it is; nil for an application's failure.
+	taint *corev1.Taint
+	// patience is how long it is tolerated.
+	patience time.Duration
 	// since is when the cause began; zero when nobody knows.
 	since time.Time
 	// due is when the cluster is to be left; zero for at once.
@@ -46,30 +50,40 @@ func (c *cause) before(o *cause, now time.Time) bool {
 // taintCause is the cause that counts among the taints of a cluster; nil when they are all tolerated.
 func (p *planner) taintCause(cluster *v1alpha1.Cluster, placement *v1alpha1.Placement) *cause {
 	var first *cause
-	for _, c := range p.taintCauses(cluster, placement) {
+	for c := range p.taintCauses(cluster, placement) {
 		if first == nil || c.before(first, p.Now) {
-			first = &c
+			first = c
 		}
 	}
 	return first
 }
 
+// anyTaint says whether a taint of a cluster evicts sooner or later, and is as asked for.
+func (p *planner) anyTaint(cluster *v1alpha1.Cluster, placement *v1alpha1.Placement, is func(*cause) bool) bool {
+	for c := range p.taintCauses(cluster, placement) {
+		if is(c) {
+			return true
+		}
+	}
+	return false
+}
+
 // taintCauses are the taints of a cluster that evict sooner or later.
-func (p *planner) taintCauses(cluster *v1alpha1.Cluster, placement *v1alpha1.Placement) []cause {
-	if placement == nil {
-		return nil
-	}
-	var causes []cause
-	for i := range cluster.Spec.Taints {
-		taint := &cluster.Spec.Taints[i]
-		if !p.Settings.Evicts(taint) {
-			continue
+func (p *planner) taintCauses(cluster *v1alpha1.Cluster, placement *v1alpha1.Placement) iter.Seq[*cause] {
+	return func(yield func(*cause) bool) {
+		if placement == nil {
+			return
 		}
-		if c := p.judgeTaint(cluster, taint, placement.ClusterTolerations); c != nil {
-			causes = append(causes, *c)
+		for i := range cluster.Spec.Taints {
+			taint := &cluster.Spec.Taints[i]
+			if !p.Settings.Evicts(taint) {
+				continue
+			}
+			if c := p.judgeTaint(cluster, taint, placement.ClusterTolerations); c != nil && !yield(c) {
+				return
+			}
 		}
 	}
-	return causes
 }
 
 // Evicts says whether a taint is of those that evict what does not tolerate them.
@@ -79,47 +93,60 @@ func (s Settings) Evicts(taint *corev1.Taint) bool {
 
 // judgeTaint is the cause that one taint is; nil when it is tolerated for ever, or nobody knows since when.
 func (p *planner) judgeTaint(cluster *v1alpha1.Cluster, taint *corev1.Taint, tolerations []corev1.Toleration) *cause {
-	c := &cause{reason: v1alpha1.ReasonTaintUntolerated, health: v1alpha1.IsHealthTaint(taint.Key)}
+	patience, tolerated, forever := toleration.For(taint, tolerations)
+	if forever {
+		return nil
+	}
+	c := &cause{
+		reason: v1alpha1.ReasonTaintUntolerated, taint: taint, patience: patience, admitted: tolerated, health: v1alpha1.IsHealthTaint(taint.Key),
+	}
 	if taint.Key == v1alpha1.DrainTaint {
 		c.reason = v1alpha1.ReasonDrained
 	}
-	patience, tolerated, forever := toleration.For(taint, tolerations)
-	text := fmt.Sprintf("the cluster has the taint {%s}", taint.ToString())
-	switch {
-	case forever:
-		return nil
-	case tolerated:
-		c.message, c.admitted = fmt.Sprintf("%s, which the placement tolerates for %s", text, patience), true
-	case c.health:
-		patience = p.Settings.Toleration
-		c.message = fmt.Sprintf("%s, which is tolerated for %s by default", text, patience)
-	default:
-		c.message = text + ", which the placement does not tolerate"
+	if c.health && !tolerated {
+		c.patience = p.Settings.Toleration
 	}
 	since, known := cluster.TaintedSince(taint)
-	if !known && patience > 0 {
+	if !known && c.patience > 0 {
 		return nil // tainting notes the time, and then its clock runs
 	}
 	c.since = since
-	if patience > 0 {
-		c.due = since.Add(patience)
+	if c.patience > 0 {
+		c.due = since.Add(c.patience)
 	}
 	return c
+}
+
+// message tells people what the cause is.
+func (c *cause) message() string {
+	if c.taint == nil {
+		return fmt.Sprintf("the application has been unhealthy there since %s; its policy tolerates %s", c.since.UTC().Format(time.RFC3339), c.patience)
+	}
+	text := fmt.Sprintf("the cluster has the taint {%s}", c.taint.ToString())
+	switch {
+	case c.admitted:
+		return fmt.Sprintf("%s, which the placement tolerates for %s", text, c.patience)
+	case c.health:
+		return fmt.Sprintf("%s, which is tolerated for %s by default", text, c.patience)
+	default:
+		return text + ", which the placement does not tolerate"
+	}
 }
 
 // applicationCause is the application's bad health in a cluster; nil when its policy does not ask about it or it is not known
 // to be bad. While the host does not see a cluster well, nobody knows.
 func (p *planner) applicationCause(b *binding, cluster *v1alpha1.Cluster) *cause {
-	failover, item := b.applicationFailover(), b.items[cluster.Name]
-	if failover == nil || item == nil || item.UnhealthySince == nil || item.Health != v1alpha1.Unhealthy || p.sights[cluster.Name] != stampede.Fine {
+	failover := b.applicationFailover()
+	if failover == nil {
+		return nil
+	}
+	item := b.item(cluster.Name)
+	if item == nil || item.UnhealthySince == nil || item.Health != v1alpha1.Unhealthy || p.sights[cluster.Name] != stampede.Fine {
 		return nil
 	}
 	patience := secondsOr(failover.DecisionConditions.TolerationSeconds, defaultPatience)
 	since := item.UnhealthySince.Time
-	return &cause{
-		reason: v1alpha1.ReasonApplicationFailure, since: since, due: since.Add(patience),
-		message: fmt.Sprintf("the application has been unhealthy there since %s; its policy tolerates %s", since.UTC().Format(time.RFC3339), patience),
-	}
+	return &cause{reason: v1alpha1.ReasonApplicationFailure, patience: patience, since: since, due: since.Add(patience)}
 }
 
 // candidateCause is the cause for which a cluster that a binding is in is to be left, now or later; nil for none.

@@ -26,7 +26,6 @@ type binding struct {
 	v1alpha1.Binding
 	key    types.NamespacedName
 	spec   *v1alpha1.BindingSpec
-	items  map[string]*v1alpha1.AggregatedStatusItem // by cluster
 	change Change
 	// dirty is true when its tasks are to be written.
 	dirty bool
@@ -86,15 +85,20 @@ func newPlanner(in Input) *planner {
 }
 
 func newBinding(b v1alpha1.Binding) *binding {
-	seen := &binding{
-		Binding: b, key: types.NamespacedName{Namespace: b.GetNamespace(), Name: b.GetName()}, spec: b.BindingSpec(),
-		items: make(map[string]*v1alpha1.AggregatedStatusItem, len(b.BindingStatus().AggregatedStatus)), change: Change{Binding: b},
+	return &binding{
+		Binding: b, key: types.NamespacedName{Namespace: b.GetNamespace(), Name: b.GetName()}, spec: b.BindingSpec(), change: Change{Binding: b},
 	}
-	for i := range b.BindingStatus().AggregatedStatus {
-		item := &b.BindingStatus().AggregatedStatus[i]
-		seen.items[item.ClusterName] = item
+}
+
+// item is what a cluster reports; nil when it has not.
+func (b *binding) item(cluster string) *v1alpha1.AggregatedStatusItem {
+	items := b.BindingStatus().AggregatedStatus
+	for i := range items {
+		if items[i].ClusterName == cluster {
+			return &items[i]
+		}
 	}
-	return seen
+	return nil
 }
 
 func (b *binding) applicationFailover() *v1alpha1.ApplicationFailoverBehavior {

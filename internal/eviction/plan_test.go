@@ -154,9 +154,9 @@ func TestPlan(t *testing.T) {
 		"a taint of the gate, drained too": {a: fine("a", evicting(unreachable, time.Second), evicting(drain, 0)), want: story{Started: []string{"a Drained"}}},
 		"a drain that is tolerated":        {a: fine("a", evicting(drain, 0)), binding: changes{tolerating(drain, -1)}},
 
-		"tolerated for ever":     {a: fine("a", evicting(own, time.Hour)), binding: changes{tolerating(own, -1)}},
-		"tolerated for a minute": {a: fine("a", evicting(own, 20*time.Second)), binding: changes{tolerating(own, 60)}, want: story{Next: 40 * time.Second}},
-		"a minute is over":       {a: fine("a", evicting(own, time.Minute)), binding: changes{tolerating(own, 60)}, want: story{Started: []string{"a TaintUntolerated"}}},
+		"tolerated for ever":                             {a: fine("a", evicting(own, time.Hour)), binding: changes{tolerating(own, -1)}},
+		"tolerated for a minute":                         {a: fine("a", evicting(own, 20*time.Second)), binding: changes{tolerating(own, 60)}, want: story{Next: 40 * time.Second}},
+		"a minute is over":                               {a: fine("a", evicting(own, time.Minute)), binding: changes{tolerating(own, 60)}, want: story{Started: []string{"a TaintUntolerated"}}},
 		"tolerated for a minute since nobody knows when": {a: fine("a", unseen), binding: changes{tolerating(own, 60)}},
 		"a minute is over since it was first seen":       {a: seen, binding: changes{tolerating(own, 60)}, want: story{Started: []string{"a TaintUntolerated"}}},
 		"the earlier of two": {

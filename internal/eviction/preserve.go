@@ -1,11 +1,11 @@
 package eviction
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/util/json" // keeps whole numbers whole
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/util/jsonpath"
 
@@ -78,7 +78,7 @@ func checkState(rule *v1alpha1.StatePreservationRule, value string) error {
 		name = strings.ToLower(rule.AliasAnnotationName) // annotations may have capitals in their prefix
 	}
 	if problems := validation.IsQualifiedName(name); len(problems) > 0 {
-		return errors.New("the name is not valid: " + problems[0])
+		return errors.New("it is not a valid name")
 	}
 	if rule.AliasLabelName == "" {
 		if len(value) > maxValue {
@@ -120,7 +120,7 @@ func extract(path string, status any) (string, error) {
 	if err := expression.Execute(&text, status); err != nil {
 		return "", err
 	}
-	if text.Len() == 0 {
+	if text.Len() == 0 || text.String() == "null" {
 		return "", errors.New("the status has no value there")
 	}
 	return text.String(), nil

@@ -59,10 +59,10 @@ func (p *planner) outcome(b *binding, task *v1alpha1.GracefulEvictionTask) Outco
 // was made, such as another taint of a cluster that is as ill as it was, does not begin to be waited for again.
 func (p *planner) wanted(b *binding, task *v1alpha1.GracefulEvictionTask, cluster *v1alpha1.Cluster) bool {
 	if task.Reason == v1alpha1.ReasonApplicationFailure {
-		item := b.items[cluster.Name]
+		item := b.item(cluster.Name)
 		return b.applicationFailover() != nil && (item == nil || item.UnhealthySince != nil || item.Health != v1alpha1.Healthy)
 	}
-	return slices.ContainsFunc(p.taintCauses(cluster, b.spec.Placement), func(c cause) bool {
+	return p.anyTaint(cluster, b.spec.Placement, func(c *cause) bool {
 		return c.dueAt(p.Now) || c.health && task.CreationTimestamp != nil && !c.since.Before(task.CreationTimestamp.Time)
 	})
 }
@@ -72,7 +72,7 @@ func (p *planner) wanted(b *binding, task *v1alpha1.GracefulEvictionTask, cluste
 // for a time which is over.
 func (p *planner) keepsAway(b *binding, task *v1alpha1.GracefulEvictionTask, cluster *v1alpha1.Cluster) bool {
 	if task.Reason != v1alpha1.ReasonApplicationFailure {
-		return slices.ContainsFunc(p.taintCauses(cluster, b.spec.Placement), func(c cause) bool { return c.admitted && c.dueAt(p.Now) })
+		return p.anyTaint(cluster, b.spec.Placement, func(c *cause) bool { return c.admitted && c.dueAt(p.Now) })
 	}
 	failover := b.applicationFailover()
 	if failover == nil || task.CreationTimestamp == nil {
@@ -108,10 +108,10 @@ func (p *planner) newTask(c candidate) (v1alpha1.GracefulEvictionTask, string) {
 	if !p.Settings.Graceful && task.PurgeMode == v1alpha1.PurgeGracefully {
 		task.PurgeMode, task.GracePeriodSeconds = v1alpha1.PurgeDirectly, nil
 	}
-	state := preserve(rules, c.binding.items[c.target.Name])
+	state := preserve(rules, c.binding.item(c.target.Name))
 	task.PreservedLabelState, task.PreservedAnnotationState = state.labels, state.annotations
 	lost := strings.Join(state.lost, ", ")
-	message := c.cause.message
+	message := c.cause.message()
 	if lost != "" {
 		message += "; not preserved: " + lost
 	}

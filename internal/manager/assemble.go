@@ -11,6 +11,7 @@ import (
 	"github.com/flotilla-dev/flotilla/controllers/aggregation"
 	"github.com/flotilla-dev/flotilla/controllers/cluster"
 	"github.com/flotilla-dev/flotilla/controllers/dependencies"
+	"github.com/flotilla-dev/flotilla/controllers/eviction"
 	"github.com/flotilla-dev/flotilla/controllers/execution"
 	"github.com/flotilla-dev/flotilla/controllers/overrides"
 	"github.com/flotilla-dev/flotilla/controllers/propagation"
@@ -20,6 +21,7 @@ import (
 	"github.com/flotilla-dev/flotilla/controllers/wrapping"
 	"github.com/flotilla-dev/flotilla/internal/admission"
 	"github.com/flotilla-dev/flotilla/internal/configfile"
+	leaving "github.com/flotilla-dev/flotilla/internal/eviction"
 	"github.com/flotilla-dev/flotilla/internal/features"
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
 	"github.com/flotilla-dev/flotilla/internal/interpreter"
@@ -75,6 +77,7 @@ func assemble(ctx context.Context, mgr ctrl.Manager, hostUID string, c configfil
 		}},
 		{"rebalance", func() error { return rebalance.Setup(mgr, rebalance.Options{Templates: p.templates}) }},
 		{"descheduling", func() error { return setupDescheduling(mgr, p, c.Descheduling) }},
+		{"eviction", func() error { return eviction.Setup(mgr, evictionOptions(p, c.Failover)) }},
 		{"execution", func() error { return execution.Setup(ctx, mgr, executionOptions(p, c.Execution)) }},
 		{"aggregation", func() error {
 			return aggregation.Setup(mgr, aggregation.Options{Board: p.board, Templates: p.templates, Interpreter: p.interpreter})
@@ -131,6 +134,12 @@ func clusterOptions(p parts, c configfile.Manager) cluster.Options {
 
 func taintingOptions(p parts, f configfile.Failover) tainting.Options {
 	return tainting.Options{Failover: p.gates.Failover, Delay: f.NoExecuteDelay.Duration, Limits: evictionLimits(f)}
+}
+
+func evictionOptions(p parts, f configfile.Failover) eviction.Options {
+	return eviction.Options{Settings: leaving.Settings{
+		Failover: p.gates.Failover, Graceful: p.gates.GracefulEviction, Toleration: f.Toleration.Duration, Limits: evictionLimits(f),
+	}}
 }
 
 // evictionLimits are what the taints and the evictions are judged by.

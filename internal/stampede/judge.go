@@ -36,8 +36,8 @@ type Limits struct {
 }
 
 // DefaultLimits are the share that the node lifecycle controller takes (--unhealthy-zone-threshold), and rates with which a
-// member with 1,000 templates is empty in less than two minutes.
-func DefaultLimits() Limits { return Limits{Share: 0.55, Rate: 10, SlowRate: 1} }
+// member with 1,000 templates is left in less than half a minute.
+func DefaultLimits() Limits { return Limits{Share: 0.55, Rate: 50, SlowRate: 5} }
 
 // few is how many lost members of a group are never many, as in the node lifecycle controller: in a group of two, half of
 // it is a single member.
