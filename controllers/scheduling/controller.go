@@ -139,11 +139,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if !r.writes.Seen(req.NamespacedName, binding.GetResourceVersion()) {
 		return ctrl.Result{RequeueAfter: ownwrites.Retry}, nil
 	}
-	fresh, err := r.prove(ctx, binding)
-	if err != nil {
-		return ctrl.Result{}, err
-	}
-	decision, undo, err := r.decide(ctx, binding, fresh)
+	decision, undo, err := r.consider(ctx, binding)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -156,6 +152,24 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	default:
 		return result, err
 	}
+}
+
+// consider decides about a binding, and asks its members first, or once more, where the decision rests on what they said.
+func (r *Reconciler) consider(ctx context.Context, binding v1alpha1.Binding) (decision verdict, undo func(), err error) {
+	fresh, err := r.prove(ctx, binding)
+	if err != nil {
+		return verdict{}, nil, err
+	}
+	decision, undo, err = r.decide(ctx, binding, fresh)
+	if err != nil || !decision.plan.Doubtful {
+		return decision, undo, err
+	}
+	undo()
+	clusters, err := r.clusters(ctx)
+	if err != nil {
+		return verdict{}, nil, err
+	}
+	return r.decide(ctx, binding, r.ask(ctx, binding, clusters))
 }
 
 // ours says whether this scheduler decides about a binding. Without a placement no policy asked for it.

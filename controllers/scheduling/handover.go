@@ -3,7 +3,10 @@ package scheduling
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -23,7 +26,7 @@ const (
 	defaultGrace = 10 * time.Minute
 	// proofTimeout bounds asking a member what is ready, and proofRetry is when members are asked again that said
 	// otherwise than their reports.
-	proofTimeout = 5 * time.Second
+	proofTimeout = 2 * time.Second
 	proofRetry   = 2 * time.Second
 )
 
@@ -95,8 +98,8 @@ func voluntary(trigger string, spec *v1alpha1.BindingSpec) bool {
 	return false
 }
 
-// prove asks the members that hold the decision what is ready there, if by their reports a cluster could let go. Letting go
-// deletes, and a report may be old. It is nil when there is nothing to ask.
+// prove asks the members what is ready there, if by their reports a cluster could let go. Letting go deletes, and a report may
+// be old. It is nil when there is nothing to ask.
 func (r *Reconciler) prove(ctx context.Context, binding v1alpha1.Binding) (map[string]int32, error) {
 	spec := binding.BindingSpec()
 	if len(spec.Retained) == 0 {
@@ -106,18 +109,36 @@ func (r *Reconciler) prove(ctx context.Context, binding v1alpha1.Binding) (map[s
 	if err != nil || !handover.Ripe(r.movingFacts(binding, clusters)) {
 		return nil, err
 	}
+	return r.ask(ctx, binding, clusters), nil
+}
+
+// ask asks the members that have a template, or retain it, how much of it is ready there, all at the same time. One that is
+// not Ready, or does not answer, proves nothing.
+func (r *Reconciler) ask(ctx context.Context, binding v1alpha1.Binding, clusters []*v1alpha1.Cluster) map[string]int32 {
 	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
 	defer cancel()
-	fresh := make(map[string]int32, len(spec.Clusters))
-	for _, target := range spec.Clusters {
-		ready, err := r.members.Ready(ctx, target.Name, spec.Resource.GroupVersionKind(), spec.Resource.Key(), client.ObjectKeyFromObject(binding))
-		if err != nil { // a member that does not answer proves nothing
-			log.FromContext(ctx).V(1).Info("Cannot ask a member what is ready", "cluster", target.Name, "reason", err.Error())
+	key, spec := client.ObjectKeyFromObject(binding), binding.BindingSpec()
+	var mu sync.Mutex
+	fresh := map[string]int32{}
+	var asking errgroup.Group
+	for _, cluster := range clusters {
+		if !spec.HasTarget(cluster.Name) || !meta.IsStatusConditionTrue(cluster.Status.Conditions, v1alpha1.ConditionReady) {
 			continue
 		}
-		fresh[target.Name] = ready
+		asking.Go(func() error {
+			ready, err := r.members.Ready(ctx, cluster.Name, spec.Resource.GroupVersionKind(), spec.Resource.Key(), key)
+			if err != nil {
+				log.FromContext(ctx).V(1).Info("Cannot ask a member what is ready", "cluster", cluster.Name, "reason", err.Error())
+				return nil
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			fresh[cluster.Name] = ready
+			return nil
+		})
 	}
-	return fresh, nil
+	_ = asking.Wait()
+	return fresh
 }
 
 // progressed says whether members said something about a move that is under way.

@@ -19,8 +19,9 @@ func (p *planner) obeyBudget() {
 		return // nothing moves, or the user changed how much there should be
 	}
 	if budget.MaxUnavailableReplicas != nil {
-		missing := total(p.f.Spec.Clusters) - p.f.ready(p.f.Spec.Clusters)
+		missing := total(p.f.Spec.Clusters) - p.readyNow()
 		if most := p.mostUnavailable(); missing > most {
+			p.plan.Doubtful = p.f.Fresh == nil
 			p.plan.Clusters, p.plan.Deferred = slices.Clone(p.f.Spec.Clusters), true
 			p.tell(v1alpha1.ReasonDisruptionBudget, fmt.Sprintf("the move waits: %d of %d are not ready, and disruption.maxUnavailableReplicas allows %d",
 				missing, total(p.f.Spec.Clusters), most))
@@ -37,6 +38,14 @@ func (p *planner) obeyBudget() {
 	p.stay(shrinking[may:])
 	p.tell(v1alpha1.ReasonDisruptionBudget, fmt.Sprintf("disruption.maxUnavailableClusters lets %d be left at the same time, %d more wait",
 		*budget.MaxUnavailableClusters, len(shrinking)-may))
+}
+
+// readyNow is how much is ready where the template is.
+func (p *planner) readyNow() int64 {
+	if p.f.Fresh != nil {
+		return p.f.proven(p.f.Spec.Clusters)
+	}
+	return p.f.ready(p.f.Spec.Clusters)
 }
 
 // shrinking are the clusters that lose something, by name.

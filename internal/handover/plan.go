@@ -34,7 +34,8 @@ type Facts struct {
 	Reason    string
 	// Reports are what members said.
 	Reports []v1alpha1.AggregatedStatusItem
-	// Fresh is how much is ready in each cluster of Spec.Clusters, read from the members just now; nil when nobody asked.
+	// Fresh is how much is ready in clusters that have or retain the template, read from their members just now; nil when
+	// nobody asked. A member that did not answer is missing in it.
 	Fresh map[string]int32
 	// Members are the clusters that exist.
 	Members map[string]Member
@@ -55,6 +56,9 @@ type Plan struct {
 	Withheld int32
 	// Deferred is true when something of the decision was put off, so that it has to be made again.
 	Deferred bool
+	// Doubtful is true when the plan rests on reports that less is ready than should be. They may be old: the members should
+	// be asked before it is written.
+	Doubtful bool
 	// Reason is one of the condition Moving; ReasonMoved when nothing moves. Message says more, for people.
 	Reason, Message string
 	// RetryAfter is when time alone leads to another plan; 0 for never.
@@ -66,11 +70,17 @@ func (p Plan) Moving() bool { return p.Reason != v1alpha1.ReasonMoved }
 
 // Ripe says whether a cluster could let go, as far as reports tell, so that it is worth asking the members.
 func Ripe(f Facts) bool {
-	f.Fresh = make(map[string]int32, len(f.Spec.Clusters))
+	f.Fresh = map[string]int32{}
+	note := func(cluster string, replicas *int32) {
+		if ready, known := reported(f.Reports, cluster, units(replicas)); known {
+			f.Fresh[cluster] = int32(min(ready, units(replicas)))
+		}
+	}
 	for _, target := range f.Spec.Clusters {
-		has := units(target.Replicas)
-		ready, _ := reported(f.Reports, target.Name, has)
-		f.Fresh[target.Name] = int32(min(ready, has))
+		note(target.Name, target.Replicas)
+	}
+	for _, r := range f.Spec.Retained {
+		note(r.Name, r.Replicas)
 	}
 	p := planner{f: &f, plan: Plan{Clusters: f.Spec.Clusters}}
 	return slices.ContainsFunc(f.Spec.Retained, func(r v1alpha1.RetainedCluster) bool { return p.hold(r) == letGo })
@@ -122,7 +132,9 @@ func (p *planner) wanted() int64 {
 
 // retain keeps what was retained and is not replaced yet, and what this decision takes away and replaces.
 func (p *planner) retain() {
-	kept := append(slices.Clone(p.f.Spec.Retained), p.left()...)
+	left := p.left()
+	p.plan.Doubtful = p.plan.Doubtful || len(left) > 0 && p.doubtful()
+	kept := append(slices.Clone(p.f.Spec.Retained), left...)
 	slices.SortFunc(kept, func(a, b v1alpha1.RetainedCluster) int { return strings.Compare(a.Name, b.Name) })
 	for _, r := range kept {
 		why := p.hold(r)
@@ -159,14 +171,13 @@ func (p *planner) hold(r v1alpha1.RetainedCluster) (reason string) {
 func (p *planner) await(r v1alpha1.RetainedCluster, task *v1alpha1.GracefulEvictionTask) (reason string) {
 	proven := p.f.proven(p.plan.Clusters)
 	awaited := min(int64(r.AwaitedReady), p.wanted())
-	if awaited <= 0 || p.f.Fresh != nil && proven >= awaited-p.allowance(r.Name) {
+	if awaited <= 0 || p.idle(r.Name) || p.f.Fresh != nil && proven >= awaited-p.allowance(r.Name) {
 		return letGo
 	}
 	if p.f.Now.Before(r.Since.Add(p.grace(task))) {
 		return v1alpha1.ReasonReplacementNotReady
 	}
-	ready, known := reported(p.f.Reports, r.Name, units(r.Replicas))
-	if p.f.Fresh != nil && proven > 0 || known && ready == 0 {
+	if p.f.Fresh != nil && proven > 0 {
 		return letGo
 	}
 	return v1alpha1.ReasonLastCopy
@@ -210,11 +221,11 @@ func (p *planner) left() (left []v1alpha1.RetainedCluster) {
 	}
 	// What the user gave up, by asking for less, nothing replaces.
 	replaced := lost - max(total(before)-p.wanted(), 0)
-	ready := p.f.ready(p.plan.Clusters)
+	ready := p.stillReady()
 	for _, target := range before {
 		keeps := max(units(target.Replicas)-in(p.plan.Clusters, target.Name), 0)
 		last := ready == 0 && p.wanted() > 0 && find(p.plan.Clusters, target.Name) == nil
-		if keeps == 0 || replaced <= 0 && !last && !p.suppressed(target.Name) || p.f.Spec.Retains(target.Name) || p.idle(target) {
+		if keeps == 0 || replaced <= 0 && !last && !p.suppressed(target.Name) || p.f.Spec.Retains(target.Name) || p.idle(target.Name) && !p.suppressed(target.Name) {
 			continue
 		}
 		left = append(left, v1alpha1.RetainedCluster{
@@ -231,13 +242,23 @@ func (p *planner) suppressed(cluster string) bool {
 	return task != nil && ptr.Deref(task.SuppressDeletion, false)
 }
 
-// idle says that a member itself tells that nothing of the template is ready in it: there is nothing to keep.
-func (p *planner) idle(target v1alpha1.TargetCluster) bool {
-	if p.suppressed(target.Name) {
-		return false
+// idle says that a member was asked just now and has nothing of the template ready: there is nothing to keep.
+func (p *planner) idle(cluster string) bool {
+	ready, asked := p.f.Fresh[cluster]
+	return asked && ready == 0
+}
+
+// stillReady is how much is ready of what stays where it is.
+func (p *planner) stillReady() int64 {
+	if p.f.Fresh != nil {
+		return p.f.proven(p.plan.Clusters)
 	}
-	ready, known := reported(p.f.Reports, target.Name, units(target.Replicas))
-	return known && ready == 0
+	return p.f.ready(p.plan.Clusters)
+}
+
+// doubtful says whether less is reported to be ready than should be, in the clusters that have the template.
+func (p *planner) doubtful() bool {
+	return p.f.Fresh == nil && p.f.ready(p.f.Spec.Clusters) < total(p.f.Spec.Clusters)
 }
 
 // purgeFirst puts off what replaces a cluster that is left with the purge mode Directly, while its member answers and still

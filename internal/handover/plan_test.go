@@ -123,7 +123,10 @@ func TestAClusterKeepsWhatItHasUntilItsReplacementIsReady(t *testing.T) {
 			waiting(map[string]int32{"b": 4}, map[string]int32{"a": 6}),
 		},
 		"a copy of which nothing is ready is not worth keeping": {
-			facts(targets("a", 6), targets("b", 6), ready("a", 0), nil), done(map[string]int32{"b": 6}),
+			facts(targets("a", 6), targets("b", 6), ready("a", 0), func(f *Facts) { f.Fresh = map[string]int32{"a": 0} }), done(map[string]int32{"b": 6}),
+		},
+		"but a report that nothing is ready may be old": {
+			facts(targets("a", 6), targets("b", 6), ready("a", 0), nil), waiting(map[string]int32{"b": 6}, map[string]int32{"a": 6}),
 		},
 		"of a member that is silent everything is kept": {
 			facts(targets("a", 6), targets("b", 6), nil, nil), waiting(map[string]int32{"b": 6}, map[string]int32{"a": 6}),
@@ -150,7 +153,7 @@ func TestAClusterKeepsWhatItHasUntilItsReplacementIsReady(t *testing.T) {
 		"what is ready in a cluster of the next decision only is no proof": {
 			facts(targets("b", 6), targets("c", 6), ready("a", 6, "b", 0, "c", 6), func(f *Facts) {
 				f.Spec.Retained, f.Fresh = []v1alpha1.RetainedCluster{retained("a", 6, 6, 0)}, map[string]int32{"b": 6}
-			}), waiting(map[string]int32{"c": 6}, map[string]int32{"a": 6}),
+			}), waiting(map[string]int32{"c": 6}, map[string]int32{"a": 6, "b": 6}),
 		},
 		"the end of the grace period lets it go when anything is ready elsewhere": {
 			facts(targets("b", 6), targets("b", 6), ready("a", 6, "b", 1), func(f *Facts) {
@@ -173,7 +176,9 @@ func TestAClusterKeepsWhatItHasUntilItsReplacementIsReady(t *testing.T) {
 			facts(targets("b", 0), targets("b", 0), ready("a", 6, "b", 0), retaining(retained("a", 6, 6, 0))), done(map[string]int32{"b": 0}),
 		},
 		"a cluster that gets back what it keeps is no longer left": {
-			facts(targets("b", 6), targets("a", 6), ready("a", 6, "b", 0), retaining(retained("a", 6, 6, 0))), done(map[string]int32{"a": 6}),
+			facts(targets("b", 6), targets("a", 6), ready("a", 6, "b", 0), func(f *Facts) {
+				f.Spec.Retained, f.Fresh = []v1alpha1.RetainedCluster{retained("a", 6, 6, 0)}, map[string]int32{"a": 6, "b": 0}
+			}), done(map[string]int32{"a": 6}),
 		},
 		"the purge mode Never keeps a copy although its replacement is ready": {
 			facts(targets("b", 6), targets("b", 6), ready("a", 6, "b", 6), func(f *Facts) {
