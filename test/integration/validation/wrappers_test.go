@@ -1,10 +1,17 @@
 package validation
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 const wrappedClaim = `
@@ -111,4 +118,49 @@ func TestAWrapperStaysThatOfTheSameObject(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestRightsAreWrappedOnlyByThoseWhoMayGrantThem(t *testing.T) {
+	admin := host(t)
+	config := bed.Fleet(t).Host.RESTConfig()
+	config.Impersonate = rest.ImpersonationConfig{UserName: "wrapping"}
+	user, err := client.New(config, client.Options{Scheme: admin.Scheme()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	role := edit(t, edit(t, wrappedClaim, "apiVersion: v1\n", "apiVersion: rbac.authorization.k8s.io/v1\n"), "kind: PersistentVolumeClaim", "kind: Role")
+	grant := func(name string, rule rbacv1.PolicyRule) {
+		t.Helper()
+		meta := metav1.ObjectMeta{Namespace: "default", Name: name}
+		for _, obj := range []client.Object{
+			&rbacv1.Role{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{rule}},
+			&rbacv1.RoleBinding{
+				ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name},
+				Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "wrapping"}},
+			},
+		} {
+			if err := admin.Create(t.Context(), obj); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = admin.Delete(context.Background(), obj) })
+		}
+	}
+	// The API server learns of rights a moment later.
+	eventually := func(document, want string) {
+		t.Helper()
+		var last error
+		err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+			last = user.Create(ctx, parse(t, document), client.DryRunAll)
+			return want == "" && last == nil || want != "" && last != nil && strings.Contains(last.Error(), want), nil
+		})
+		if err != nil {
+			t.Fatalf("error is\n%v\nwant one that says %q", last, want)
+		}
+	}
+	grant("wraps", rbacv1.PolicyRule{APIGroups: []string{"flotilla.dev"}, Resources: []string{"resourcetemplates"}, Verbs: []string{"create"}})
+	eventually(wrappedClaim, "")
+	eventually(role, `spec.manifest: to wrap a Role takes the verb "escalate" on roles of rbac.authorization.k8s.io: it grants rights in the members`)
+	eventually(edit(t, role, "kind: Role\n", "kind: RoleBinding\n"), `takes the verb "bind" on roles`)
+	grant("escalates", rbacv1.PolicyRule{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"roles"}, Verbs: []string{"escalate"}})
+	eventually(role, "")
 }
