@@ -213,6 +213,10 @@ func TestPlan(t *testing.T) {
 		"the cluster was left, and would be chosen again": {
 			a: fine("a", evicting(own, time.Hour)), left: true, binding: changes{tolerating(own, 60), having(task("a", v1alpha1.ReasonTaintUntolerated, time.Minute))},
 		},
+		"the cluster was left, and the time that a new taint is tolerated for is not over": {
+			a: fine("a", evicting(own, time.Second)), left: true, binding: changes{tolerating(own, 60), having(task("a", v1alpha1.ReasonTaintUntolerated, time.Minute))},
+			want: story{Ended: []string{"a Done"}},
+		},
 		"the cluster is gone": {
 			gone: true, binding: changes{having(task("a", v1alpha1.ReasonTaintUntolerated, time.Minute))}, want: story{Ended: []string{"a ClusterGone"}},
 		},

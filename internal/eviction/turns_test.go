@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/utils/ptr"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/stampede"
@@ -73,6 +74,22 @@ func TestEvictionsBeginAtTheRateAndInTurn(t *testing.T) {
 	}
 	want := []string{"high a", "a-00 a", "b-00 b", "a-01 a", "b-01 b", "a-02 a", "a-03 a"}
 	if diff := cmp.Diff(want, f.started); diff != "" {
+		t.Errorf("started (-want +got):\n%s", diff)
+	}
+}
+
+func TestClustersTakeTurnsFromPlanToPlanAndWhatWaitsLongestIsFirst(t *testing.T) {
+	f := &fleet{Input: Input{Clusters: []v1alpha1.Cluster{gone("a"), gone("b"), fine("c"), fine("d"), fine("e")}, Now: start, Settings: slow(1, 1)}}
+	f.fill("a", 3)
+	f.fill("b", 2)
+	f.Bindings[2].BindingSpec().Placement.ClusterTolerations = []corev1.Toleration{
+		{Key: v1alpha1.UnreachableTaint, Operator: corev1.TolerationOpExists, TolerationSeconds: ptr.To[int64](60)},
+	}
+	for range 5 {
+		f.plan()
+		f.Now = f.Now.Add(time.Second)
+	}
+	if diff := cmp.Diff([]string{"a-02 a", "b-00 b", "a-00 a", "b-01 b", "a-01 a"}, f.started); diff != "" {
 		t.Errorf("started (-want +got):\n%s", diff)
 	}
 }
