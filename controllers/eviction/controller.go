@@ -68,8 +68,8 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named(name).
 		Watches(&v1alpha1.Cluster{}, onCluster()).
-		Watches(&v1alpha1.ResourceBinding{}, onBinding()).
-		Watches(&v1alpha1.ClusterResourceBinding{}, onBinding()).
+		Watches(&v1alpha1.ResourceBinding{}, r.onBinding()).
+		Watches(&v1alpha1.ClusterResourceBinding{}, r.onBinding()).
 		WatchesRawSource(begin).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: 1,

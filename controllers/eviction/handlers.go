@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 
@@ -48,9 +49,9 @@ func clusterMatters(old, now *v1alpha1.Cluster) bool {
 		!equality.Semantic.DeepEqual(old.Status.TaintTimes, now.Status.TaintTimes)
 }
 
-// onBinding sweeps when a binding comes or changes in what evictions depend on. One that goes ends nothing that has to be
+// onBinding sweeps when a binding comes or changes in what evictions depend on. One that goes is forgotten, and leaves nothing to be
 // written.
-func onBinding() handler.Funcs {
+func (r *Reconciler) onBinding() handler.Funcs {
 	return handler.Funcs{
 		CreateFunc: func(_ context.Context, _ event.CreateEvent, q queue) { wake(q) },
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
@@ -60,6 +61,7 @@ func onBinding() handler.Funcs {
 				wake(q)
 			}
 		},
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, _ queue) { r.writes.Forget(client.ObjectKeyFromObject(e.Object)) },
 	}
 }
 

@@ -85,8 +85,8 @@ func (p *planner) await(pace stampede.Pace, lane Lane, waiting []candidate, held
 	}
 }
 
-// minWait keeps high rates from leading to a plan for every single eviction.
-const minWait = 20 * time.Millisecond
+// minWait keeps high rates from leading to a plan, over all that waits, for every single eviction.
+const minWait = 100 * time.Millisecond
 
 // inTurn orders what is due in a lane: one of each cluster in turn, beginning after the one that had the last turn. Within
 // a cluster those of the highest priority come first, then those that have been due for longest; those that could not
