@@ -61,7 +61,9 @@ func (r *Reconciler) onBinding() handler.Funcs {
 				wake(q)
 			}
 		},
-		DeleteFunc: func(_ context.Context, e event.DeleteEvent, _ queue) { r.writes.Forget(client.ObjectKeyFromObject(e.Object)) },
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, _ queue) {
+			r.writes.Forget(client.ObjectKeyFromObject(e.Object))
+		},
 	}
 }
 
