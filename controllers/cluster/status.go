@@ -134,7 +134,8 @@ func fieldsHonored(cluster *v1alpha1.Cluster, failover bool, now time.Time) meta
 		idle = append(idle, "spec.syncMode: Pull")
 	}
 	for i, taint := range cluster.Spec.Taints {
-		if taint.Effect == corev1.TaintEffectNoExecute && !failover {
+		// A drain needs no gate: somebody asked for it.
+		if taint.Effect == corev1.TaintEffectNoExecute && taint.Key != v1alpha1.DrainTaint && !failover {
 			idle = append(idle, fmt.Sprintf("spec.taints[%d].effect: NoExecute, other than as NoSchedule, as the feature gate Failover is off", i))
 		}
 	}

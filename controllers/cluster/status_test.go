@@ -59,7 +59,7 @@ func TestTheStatusHoldsWhatWasSeenAndKeepsWhatWasNot(t *testing.T) {
 			},
 		},
 		"nothing but a fault": {
-			spec: v1alpha1.ClusterSpec{Taints: []corev1.Taint{{Key: "a", Effect: corev1.TaintEffectNoSchedule}, {Key: "b", Effect: corev1.TaintEffectNoExecute}}},
+			spec: v1alpha1.ClusterSpec{Taints: []corev1.Taint{{Key: "a", Effect: corev1.TaintEffectNoSchedule}, {Key: "b", Effect: corev1.TaintEffectNoExecute}, {Key: v1alpha1.DrainTaint, Effect: corev1.TaintEffectNoExecute}}},
 			had:  v1alpha1.ClusterStatus{KubernetesVersion: "v1.36.0", NodeSummary: &v1alpha1.NodeSummary{TotalNum: 1}},
 			seen: sighting{fault: faultOf(v1alpha1.ReasonUnauthorized)},
 			want: v1alpha1.ClusterStatus{

@@ -1,7 +1,6 @@
 package tainting
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -12,7 +11,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
@@ -156,9 +155,9 @@ func has(want ...string) func(*v1alpha1.Cluster) error {
 				return fmt.Errorf("taint %s has no time", taint.Key)
 			}
 		}
-		slices.SortFunc(got, cmp.Compare[string])
-		slices.SortFunc(want, cmp.Compare[string])
-		if diff := gocmp.Diff(want, got); diff != "" {
+		slices.Sort(got)
+		want := slices.Sorted(slices.Values(want))
+		if diff := cmp.Diff(want, got); diff != "" {
 			return fmt.Errorf("taints (-want +got):\n%s", diff)
 		}
 		return nil
