@@ -207,10 +207,19 @@ type RetainedCluster struct {
 	// +kubebuilder:validation:Minimum=0
 	Replicas *int32 `json:"replicas,omitempty"`
 
-	// awaitedReady is how many replicas must be ready in the clusters of the decision, all together, for this one to be
-	// let go. A template of a kind without replicas, and a workload of several components, counts as one per cluster.
+	// awaits are the clusters that got more since then: all that the decision gives them has to be ready for this one to
+	// be let go.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=1024
+	// +kubebuilder:validation:items:MaxLength=48
+	Awaits []string `json:"awaits,omitempty"`
+
+	// placed is how many replicas were placed in all clusters together before: as many, or as many as are wanted now, have
+	// to be placed for this one to be let go. A template of a kind without replicas, and a workload of several components,
+	// counts as one per cluster.
 	// +kubebuilder:validation:Minimum=0
-	AwaitedReady int32 `json:"awaitedReady"`
+	Placed int32 `json:"placed"`
 
 	// since is when the decision was made. The grace period begins then.
 	Since metav1.Time `json:"since"`

@@ -2644,6 +2644,11 @@ func (in *RetainedCluster) DeepCopyInto(out *RetainedCluster) {
 		*out = new(int32)
 		**out = **in
 	}
+	if in.Awaits != nil {
+		in, out := &in.Awaits, &out.Awaits
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	in.Since.DeepCopyInto(&out.Since)
 }
 

@@ -15,11 +15,11 @@ import (
 func (p *planner) obeyBudget() {
 	budget := p.f.Spec.Disruption
 	shrinking := p.shrinking()
-	if budget == nil || !p.f.Voluntary || len(shrinking) == 0 || total(p.f.Spec.Clusters) != p.wanted() {
+	if budget == nil || !p.f.Voluntary || len(shrinking) == 0 || total(p.f.Spec.Clusters) != total(p.plan.Clusters) {
 		return // nothing moves, or the user changed how much there should be
 	}
 	if budget.MaxUnavailableReplicas != nil {
-		missing := total(p.f.Spec.Clusters) - p.readyNow()
+		missing := p.missing()
 		if most := p.mostUnavailable(); missing > most {
 			p.plan.Doubtful = p.f.Fresh == nil
 			p.plan.Clusters, p.plan.Deferred = slices.Clone(p.f.Spec.Clusters), true
@@ -40,12 +40,19 @@ func (p *planner) obeyBudget() {
 		*budget.MaxUnavailableClusters, len(shrinking)-may))
 }
 
-// readyNow is how much is ready where the template is.
-func (p *planner) readyNow() int64 {
-	if p.f.Fresh != nil {
-		return p.f.proven(p.f.Spec.Clusters)
+// missing is how much is not ready where the template is, without what the move itself takes away: to move what is not ready
+// costs nothing, and may be its cure.
+func (p *planner) missing() (missing int64) {
+	for _, target := range p.f.Spec.Clusters {
+		has := units(target.Replicas)
+		ready, _ := reported(p.f.Reports, target.Name, has)
+		if p.f.Fresh != nil {
+			ready = int64(p.f.Fresh[target.Name])
+		}
+		taken := max(has-in(p.plan.Clusters, target.Name), 0)
+		missing += max(has-min(ready, has)-taken, 0)
 	}
-	return p.f.ready(p.f.Spec.Clusters)
+	return missing
 }
 
 // shrinking are the clusters that lose something, by name.

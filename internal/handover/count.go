@@ -57,24 +57,10 @@ func reported(reports []v1alpha1.AggregatedStatusItem, cluster string, has int64
 	return 0, true
 }
 
-// readyIn adds up what is ready in the clusters of a list, in none of them more than it should have.
-func readyIn(targets []v1alpha1.TargetCluster, ready func(cluster string, has int64) int64) (sum int64) {
+// proven adds up what is ready in members that were asked just now, in none of them more than it should have.
+func (f *Facts) proven(targets []v1alpha1.TargetCluster) (sum int64) {
 	for i := range targets {
-		has := units(targets[i].Replicas)
-		sum += min(ready(targets[i].Name, has), has)
+		sum += min(int64(f.Fresh[targets[i].Name]), units(targets[i].Replicas))
 	}
 	return sum
-}
-
-// ready adds up what members reported to be ready.
-func (f *Facts) ready(targets []v1alpha1.TargetCluster) int64 {
-	return readyIn(targets, func(cluster string, has int64) int64 {
-		ready, _ := reported(f.Reports, cluster, has)
-		return ready
-	})
-}
-
-// proven adds up what is ready in members that were asked just now.
-func (f *Facts) proven(targets []v1alpha1.TargetCluster) int64 {
-	return readyIn(targets, func(cluster string, _ int64) int64 { return int64(f.Fresh[cluster]) })
 }

@@ -132,9 +132,16 @@ func (p *planner) wanted() int64 {
 
 // retain keeps what was retained and is not replaced yet, and what this decision takes away and replaces.
 func (p *planner) retain() {
-	left := p.left()
-	p.plan.Doubtful = p.plan.Doubtful || len(left) > 0 && p.doubtful()
-	kept := append(slices.Clone(p.f.Spec.Retained), left...)
+	awaited := p.growing()
+	for _, r := range p.f.Spec.Retained { // what an earlier move added may not be ready yet
+		awaited = append(awaited, r.Awaits...)
+	}
+	awaited = p.decidedOf(awaited)
+	kept := p.left(awaited)
+	for _, r := range p.f.Spec.Retained {
+		r.Awaits = awaited
+		kept = append(kept, r)
+	}
 	slices.SortFunc(kept, func(a, b v1alpha1.RetainedCluster) int { return strings.Compare(a.Name, b.Name) })
 	for _, r := range kept {
 		why := p.hold(r)
@@ -144,6 +151,23 @@ func (p *planner) retain() {
 		p.plan.Retained = append(p.plan.Retained, r)
 		p.explain(r, why)
 	}
+}
+
+// growing are the clusters to which the decision gives more, by name.
+func (p *planner) growing() (names []string) {
+	for _, target := range p.plan.Clusters {
+		if find(p.f.Spec.Clusters, target.Name) == nil || units(target.Replicas) > in(p.f.Spec.Clusters, target.Name) {
+			names = append(names, target.Name)
+		}
+	}
+	return names
+}
+
+// decidedOf are those of some clusters that the decision still names, by name.
+func (p *planner) decidedOf(names []string) []string {
+	slices.Sort(names)
+	decided := slices.DeleteFunc(slices.Compact(names), func(name string) bool { return find(p.plan.Clusters, name) == nil })
+	return slices.Clip(decided)
 }
 
 // letGo is why a cluster is not held; the other answers are reasons of the condition Moving.
@@ -170,17 +194,28 @@ func (p *planner) hold(r v1alpha1.RetainedCluster) (reason string) {
 // await says why a replacement is still waited for. Without members that were just asked nothing is taken for ready.
 func (p *planner) await(r v1alpha1.RetainedCluster, task *v1alpha1.GracefulEvictionTask) (reason string) {
 	proven := p.f.proven(p.plan.Clusters)
-	awaited := min(int64(r.AwaitedReady), p.wanted())
-	if awaited <= 0 || p.idle(r.Name) || p.f.Fresh != nil && proven >= awaited-p.allowance(r.Name) {
+	switch {
+	case p.wanted() == 0, p.idle(r.Name), proven > 0 && p.replaced(r):
 		return letGo
-	}
-	if p.f.Now.Before(r.Since.Add(p.grace(task))) {
+	case p.f.Now.Before(r.Since.Add(p.grace(task))):
 		return v1alpha1.ReasonReplacementNotReady
-	}
-	if p.f.Fresh != nil && proven > 0 {
+	case proven > 0:
 		return letGo
 	}
 	return v1alpha1.ReasonLastCopy
+}
+
+// replaced says whether all that a cluster gave away is placed, and what took it over is ready. What is ready in clusters that
+// had it before stands in for nothing.
+func (p *planner) replaced(r v1alpha1.RetainedCluster) bool {
+	if total(p.plan.Clusters) < min(int64(r.Placed), p.wanted()) {
+		return false
+	}
+	missing := int64(0)
+	for _, name := range r.Awaits {
+		missing += max(in(p.plan.Clusters, name)-int64(p.f.Fresh[name]), 0)
+	}
+	return missing <= p.allowance(r.Name)
 }
 
 // grace is how long a replacement is waited for.
@@ -208,29 +243,50 @@ func (p *planner) explain(r v1alpha1.RetainedCluster, why string) {
 		if after := end.Sub(p.f.Now); p.plan.RetryAfter == 0 || after < p.plan.RetryAfter {
 			p.plan.RetryAfter = after
 		}
-		p.tell(why, fmt.Sprintf("%s keeps %s until %d are ready elsewhere, or until %s when any is", r.Name, what, r.AwaitedReady, end.UTC().Format(time.RFC3339)))
+		p.tell(why, fmt.Sprintf("%s keeps %s until its replacement is ready%s, or until %s when any of it is", r.Name, what, where(r.Awaits), end.UTC().Format(time.RFC3339)))
 	}
 }
 
-// left are the clusters that this decision takes something from that is replaced, with what they keep.
-func (p *planner) left() (left []v1alpha1.RetainedCluster) {
+// maxNamed is how many clusters a message names.
+const maxNamed = 5
+
+func where(clusters []string) string {
+	switch n := len(clusters); {
+	case n == 0:
+		return ""
+	case n > maxNamed:
+		return fmt.Sprintf(" in %s and %d more", strings.Join(clusters[:maxNamed], ", "), n-maxNamed)
+	}
+	return " in " + strings.Join(clusters, ", ")
+}
+
+// left are the clusters that this decision takes something from that is replaced, with what they keep; and those that might
+// have the last of it that is ready.
+func (p *planner) left(awaited []string) (left []v1alpha1.RetainedCluster) {
 	before := p.f.Spec.Clusters
 	lost := int64(0)
 	for _, target := range before {
 		lost += max(units(target.Replicas)-in(p.plan.Clusters, target.Name), 0)
 	}
 	// What the user gave up, by asking for less, nothing replaces.
-	replaced := lost - max(total(before)-p.wanted(), 0)
-	ready := p.stillReady()
+	moved := lost > max(total(before)-p.wanted(), 0)
 	for _, target := range before {
-		keeps := max(units(target.Replicas)-in(p.plan.Clusters, target.Name), 0)
-		last := ready == 0 && p.wanted() > 0 && find(p.plan.Clusters, target.Name) == nil
-		if keeps == 0 || replaced <= 0 && !last && !p.suppressed(target.Name) || p.f.Spec.Retains(target.Name) || p.idle(target.Name) && !p.suppressed(target.Name) {
+		if in(p.plan.Clusters, target.Name) >= units(target.Replicas) || p.f.Spec.Retains(target.Name) {
+			continue
+		}
+		dropped := find(p.plan.Clusters, target.Name) == nil
+		switch {
+		case p.suppressed(target.Name):
+		case p.idle(target.Name), !moved && !dropped, p.wanted() == 0:
+			continue
+		case !moved && p.f.Fresh == nil: // is it the last copy? Reports may be old
+			p.plan.Doubtful = true
+		case !moved && p.f.proven(p.plan.Clusters) > 0:
 			continue
 		}
 		left = append(left, v1alpha1.RetainedCluster{
 			Name: target.Name, Replicas: target.Replicas, Since: metav1.NewTime(p.f.Now.Truncate(time.Second)), Reason: p.f.Reason,
-			AwaitedReady: int32(max(min(p.wanted(), ready+max(replaced, 0)), 1)),
+			Awaits: awaited, Placed: int32(total(before)),
 		})
 	}
 	return left
@@ -246,19 +302,6 @@ func (p *planner) suppressed(cluster string) bool {
 func (p *planner) idle(cluster string) bool {
 	ready, asked := p.f.Fresh[cluster]
 	return asked && ready == 0
-}
-
-// stillReady is how much is ready of what stays where it is.
-func (p *planner) stillReady() int64 {
-	if p.f.Fresh != nil {
-		return p.f.proven(p.plan.Clusters)
-	}
-	return p.f.ready(p.plan.Clusters)
-}
-
-// doubtful says whether less is reported to be ready than should be, in the clusters that have the template.
-func (p *planner) doubtful() bool {
-	return p.f.Fresh == nil && p.f.ready(p.f.Spec.Clusters) < total(p.f.Spec.Clusters)
 }
 
 // purgeFirst puts off what replaces a cluster that is left with the purge mode Directly, while its member answers and still
