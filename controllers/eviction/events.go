@@ -32,15 +32,16 @@ func (r *Reconciler) tell(change *eviction.Change) {
 	template := change.Binding.BindingSpec().Resource.Core()
 	for _, start := range change.Started {
 		evictions.WithLabelValues(start.Task.Reason).Inc()
-		r.event(template, corev1.EventTypeWarning, evictingReason, fmt.Sprintf("%s is to be left: %s", start.Task.FromCluster, start.Task.Message))
+		from := clusterReference(start.Task.FromCluster)
+		r.event(template, from, corev1.EventTypeWarning, evictingReason, fmt.Sprintf("%s is to be left: %s", start.Task.FromCluster, start.Task.Message))
 		if start.Lost != "" {
-			r.event(template, corev1.EventTypeWarning, stateLostReason,
+			r.event(template, from, corev1.EventTypeWarning, stateLostReason,
 				fmt.Sprintf("what replaces the copy in %s does not get %s", start.Task.FromCluster, start.Lost))
 		}
 	}
 	for _, end := range change.Ended {
 		if end.Outcome == eviction.Withdrawn {
-			r.event(template, corev1.EventTypeNormal, withdrawnReason, fmt.Sprintf("%s need not be left any more (%s)", end.Cluster, end.Reason))
+			r.event(template, clusterReference(end.Cluster), corev1.EventTypeNormal, withdrawnReason, fmt.Sprintf("%s need not be left any more (%s)", end.Cluster, end.Reason))
 		}
 	}
 }
@@ -52,14 +53,21 @@ func (r *Reconciler) tellGuard(clusters []v1alpha1.Cluster, plan *eviction.Resul
 		before, now := r.held.Has(clusters[i].Name), held.Has(clusters[i].Name)
 		switch {
 		case now && !before:
-			r.event(&clusters[i], corev1.EventTypeWarning, heldReason, plan.Guard.Message)
+			r.event(&clusters[i], nil, corev1.EventTypeWarning, heldReason, plan.Guard.Message)
 		case before && !now && !plan.Guard.Held():
-			r.event(&clusters[i], corev1.EventTypeNormal, resumedReason, "the host sees enough clusters again")
+			r.event(&clusters[i], nil, corev1.EventTypeNormal, resumedReason, "the host sees enough clusters again")
 		}
 	}
 	r.held = held
 }
 
-func (r *Reconciler) event(on runtime.Object, eventType, reason, note string) {
-	r.events.Eventf(on, nil, eventType, reason, evictAction, "%s", conditions.Shorten(note, conditions.MaxNote))
+// clusterReference tells the events about one template and several clusters apart: else the API takes them for one that happens
+// again, and keeps the first note.
+func clusterReference(name string) runtime.Object {
+	return &corev1.ObjectReference{APIVersion: v1alpha1.GroupVersion.String(), Kind: "Cluster", Name: name}
+}
+
+// event sends an event; about is what else it is about, nil for nothing.
+func (r *Reconciler) event(on, about runtime.Object, eventType, reason, note string) {
+	r.events.Eventf(on, about, eventType, reason, evictAction, "%s", conditions.Shorten(note, conditions.MaxNote))
 }

@@ -423,6 +423,43 @@ func TestWhatAUserChangedInATaskStays(t *testing.T) {
 	}
 }
 
+func TestStateIsForTheReplacementAlone(t *testing.T) {
+	with := task("a", v1alpha1.ReasonApplicationFailure, time.Minute)
+	with.PreservedLabelState = map[string]string{"state/job": "17"}
+	foreign := with
+	foreign.FromCluster, foreign.Producer = "c", "somebody"
+	for name, tc := range map[string]struct {
+		clusters []string
+		change   func(*v1alpha1.ResourceBinding)
+		want     int // tasks with state; 0 when it is taken back
+	}{
+		"while the cluster is named": {[]string{"a", "b"}, func(*v1alpha1.ResourceBinding) {}, 2},
+		"while it holds its copy":    {[]string{"b"}, retaining("a"), 2},
+		"when it has let go":         {[]string{"b"}, func(*v1alpha1.ResourceBinding) {}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := web(tc.clusters...)
+			failing("a", v1alpha1.Unhealthy, ago(time.Hour))(b)
+			b.Spec.GracefulEvictionTasks = []v1alpha1.GracefulEvictionTask{with, foreign}
+			tc.change(b)
+			in := Input{Clusters: []v1alpha1.Cluster{fine("a"), fine("b"), fine("c")}, Bindings: []v1alpha1.Binding{b}, Now: start, Settings: settings()}
+			for _, c := range Plan(in).Changes {
+				b.Spec.GracefulEvictionTasks = c.Tasks
+			}
+			got := 0
+			for _, task := range b.Spec.GracefulEvictionTasks {
+				got += len(task.PreservedLabelState)
+			}
+			if got != tc.want || len(b.Spec.GracefulEvictionTasks) != 2 {
+				t.Errorf("%d of %d tasks have state, want %d of 2", got, len(b.Spec.GracefulEvictionTasks), tc.want)
+			}
+			if again := Plan(in).Changes; len(again) > 0 {
+				t.Errorf("Plan() of its own result changes %+v, want nothing", again)
+			}
+		})
+	}
+}
+
 func BenchmarkPlanWithNothingToDo(b *testing.B) {
 	in := Input{Now: start, Settings: settings()}
 	for i := range 100 {

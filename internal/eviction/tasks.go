@@ -20,7 +20,7 @@ const (
 	defaultCoolDown = 600 * time.Second
 )
 
-// judgeTasks sorts the tasks that a binding has into those that stay, as they are, and those that end.
+// judgeTasks sorts the tasks that a binding has into those that stay and those that end.
 func (p *planner) judgeTasks(b *binding) {
 	for i := range b.spec.GracefulEvictionTasks {
 		task := &b.spec.GracefulEvictionTasks[i]
@@ -29,8 +29,20 @@ func (p *planner) judgeTasks(b *binding) {
 			b.dirty = true
 			continue
 		}
-		b.change.Tasks = append(b.change.Tasks, *task)
+		b.change.Tasks = append(b.change.Tasks, b.handedOver(*task))
 	}
+}
+
+// handedOver is a task that stays. One that only keeps its cluster away any more hands nothing over: what the old copy left was for its
+// replacement, not for a copy that is made later for another cause.
+func (b *binding) handedOver(task v1alpha1.GracefulEvictionTask) v1alpha1.GracefulEvictionTask {
+	held := b.has(task.FromCluster) || b.spec.Retains(task.FromCluster)
+	if task.Producer != Producer || held || len(task.PreservedLabelState)+len(task.PreservedAnnotationState) == 0 {
+		return task
+	}
+	task.PreservedLabelState, task.PreservedAnnotationState = nil, nil
+	b.dirty = true
+	return task
 }
 
 // outcome says how a task ended; empty while it stays. A user may have edited it meanwhile; only its cluster, its reason and its
