@@ -224,6 +224,11 @@ type RetainedCluster struct {
 	// since is when the decision was made. The grace period begins then.
 	Since metav1.Time `json:"since"`
 
+	// lastCopy is true when the grace period has ended and nothing was ready elsewhere. The first replica that is ready
+	// there begins another grace period.
+	// +optional
+	LastCopy bool `json:"lastCopy,omitempty"`
+
 	// reason of the decision, in CamelCase, such as Eviction or PlacementChanged.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64

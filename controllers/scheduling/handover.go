@@ -50,7 +50,7 @@ func (r *Reconciler) handOver(binding v1alpha1.Binding, d schedule.Decision, clu
 	if v.plan.Withheld > 0 && v.Scheduled() {
 		v.Reason, v.Message = v.plan.Reason, v.plan.Message
 	}
-	if fresh != nil && len(v.plan.Retained) > 0 {
+	if fresh != nil && len(v.plan.Retained) > 0 || v.plan.Deferred {
 		v.plan.RetryAfter = proofRetry
 	}
 	return v
@@ -126,10 +126,13 @@ func (r *Reconciler) ask(ctx context.Context, binding v1alpha1.Binding, clusters
 			continue
 		}
 		asking.Go(func() error {
-			ready, err := r.members.Ready(ctx, cluster.Name, spec.Resource.GroupVersionKind(), spec.Resource.Key(), key)
+			ready, found, err := r.members.Ready(ctx, cluster.Name, spec.Resource.GroupVersionKind(), spec.Resource.Key(), key)
 			if err != nil {
 				log.FromContext(ctx).V(1).Info("Cannot ask a member what is ready", "cluster", cluster.Name, "reason", err.Error())
 				return nil
+			}
+			if !found {
+				ready = handover.Absent
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -180,6 +183,6 @@ func (r *Reconciler) wakeMoving(ctx context.Context, q queue, cluster string) {
 // Prover tells what is ready in members; membercluster.Pool does.
 type Prover interface {
 	// Ready asks a member how many replicas of a binding's object are ready: all of them or none for a kind that does not
-	// count them, and 1 or 0 for a kind without replicas. An object that is not this binding's has none.
-	Ready(ctx context.Context, cluster string, kind schema.GroupVersionKind, object, binding types.NamespacedName) (int32, error)
+	// count them, and 1 or 0 for a kind without replicas; found is false when the member has no object of this binding.
+	Ready(ctx context.Context, cluster string, kind schema.GroupVersionKind, object, binding types.NamespacedName) (ready int32, found bool, err error)
 }

@@ -30,8 +30,8 @@ func (s shown) Table(cluster string) (*capacity.Table, bool) {
 func (s shown) OnRoom(func(string)) {}
 
 // Ready is never asked for: nothing is being moved.
-func (s shown) Ready(context.Context, string, schema.GroupVersionKind, types.NamespacedName, types.NamespacedName) (int32, error) {
-	return 0, nil
+func (s shown) Ready(context.Context, string, schema.GroupVersionKind, types.NamespacedName, types.NamespacedName) (int32, bool, error) {
+	return 0, false, nil
 }
 
 func byRoom(replicas int32) func(*v1alpha1.BindingSpec) {

@@ -101,6 +101,9 @@ func validateFailover(f Failover, path *field.Path) field.ErrorList {
 	if f.NoExecuteDelay.Duration < 0 {
 		errs = append(errs, field.Invalid(path.Child("noExecuteDelay"), f.NoExecuteDelay.Duration.String(), "must not be negative"))
 	}
+	if f.GracePeriod.Duration < time.Second {
+		errs = append(errs, field.Invalid(path.Child("gracePeriod"), f.GracePeriod.Duration.String(), "must be at least 1s"))
+	}
 	if f.Toleration.Duration < 0 {
 		errs = append(errs, field.Invalid(path.Child("toleration"), f.Toleration.Duration.String(), "must not be negative"))
 	}

@@ -126,6 +126,10 @@ type Failover struct {
 	// Toleration is how long the taints that evict from clusters that are lost are tolerated by placements that say nothing
 	// about them. Default: 5m, at least 0.
 	Toleration metav1.Duration `json:"toleration"`
+	// GracePeriod is how long a cluster that is left keeps what it has when its replacement does not become ready, where an
+	// eviction task does not say otherwise. A last ready copy stays longer. Default: 10m, at least 1s. (The peer's
+	// --graceful-eviction-timeout.)
+	GracePeriod metav1.Duration `json:"gracePeriod"`
 	// EvictionRate is how many evictions may begin in a second from each group of clusters, because they are lost; and
 	// how many for other causes (drains, users' taints, failed applications), which count apart. 0 lets none begin. Default: 50,
 	// at least 0.
@@ -160,7 +164,7 @@ func Default() Manager {
 			Enabled: true, Threshold: seconds(300), CoolDown: seconds(600), Interval: seconds(30),
 		},
 		// 55 percent is the node lifecycle controller's --unhealthy-zone-threshold.
-		Failover:  Failover{NoExecuteDelay: seconds(30), UnhealthyPercent: 55, Toleration: seconds(300), EvictionRate: 50, SlowEvictionRate: 5},
+		Failover:  Failover{NoExecuteDelay: seconds(30), UnhealthyPercent: 55, Toleration: seconds(300), GracePeriod: seconds(600), EvictionRate: 50, SlowEvictionRate: 5},
 		Admission: Admission{Install: true},
 	}
 }

@@ -47,7 +47,7 @@ func (p *planner) missing() (missing int64) {
 		has := units(target.Replicas)
 		ready, _ := reported(p.f.Reports, target.Name, has)
 		if p.f.Fresh != nil {
-			ready = int64(p.f.Fresh[target.Name])
+			ready = int64(max(p.f.Fresh[target.Name], 0))
 		}
 		taken := max(has-in(p.plan.Clusters, target.Name), 0)
 		missing += max(has-min(ready, has)-taken, 0)

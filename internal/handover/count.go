@@ -60,7 +60,7 @@ func reported(reports []v1alpha1.AggregatedStatusItem, cluster string, has int64
 // proven adds up what is ready in members that were asked just now, in none of them more than it should have.
 func (f *Facts) proven(targets []v1alpha1.TargetCluster) (sum int64) {
 	for i := range targets {
-		sum += min(int64(f.Fresh[targets[i].Name]), units(targets[i].Replicas))
+		sum += min(int64(max(f.Fresh[targets[i].Name], 0)), units(targets[i].Replicas))
 	}
 	return sum
 }

@@ -35,17 +35,20 @@ type Facts struct {
 	// Reports are what members said.
 	Reports []v1alpha1.AggregatedStatusItem
 	// Fresh is how much is ready in clusters that have or retain the template, read from their members just now; nil when
-	// nobody asked. A member that did not answer is missing in it.
+	// nobody asked. A member that did not answer is missing in it; one that has no copy at all is Absent.
 	Fresh map[string]int32
 	// Members are the clusters that exist.
 	Members map[string]Member
 	// Grace bounds the wait for a replacement, where a task does not say otherwise.
 	Grace time.Duration
-	// Graceful is false when clusters are to be left without waiting for a replacement.
+	// Graceful is false when clusters are to be left without waiting for a replacement, but for those that users keep.
 	Graceful bool
 	// Now is the time that the grace period is measured by.
 	Now time.Time
 }
+
+// Absent says in Facts.Fresh that a member has no copy of the template.
+const Absent = -1
 
 // Plan is what is written of a decision.
 type Plan struct {
@@ -82,6 +85,7 @@ func Ripe(f Facts) bool {
 	for _, r := range f.Spec.Retained {
 		note(r.Name, r.Replicas)
 	}
+	f.Decided = f.Spec.Clusters
 	p := planner{f: &f, plan: Plan{Clusters: f.Spec.Clusters}}
 	return slices.ContainsFunc(f.Spec.Retained, func(r v1alpha1.RetainedCluster) bool { return p.hold(r) == letGo })
 }
@@ -91,9 +95,7 @@ func Make(f Facts) Plan {
 	p := planner{f: &f, plan: Plan{Clusters: slices.Clone(f.Decided), Reason: v1alpha1.ReasonMoved, Message: "nothing is on its way"}}
 	p.obeyBudget()
 	p.purgeFirst()
-	if f.Graceful {
-		p.retain()
-	}
+	p.retain()
 	p.handOver()
 	if len(p.said) > 0 {
 		p.plan.Message = conditions.Shorten(strings.Join(p.said, "; "), conditions.MaxMessage)
@@ -125,14 +127,13 @@ func (p *planner) task(cluster string) *v1alpha1.GracefulEvictionTask {
 	return &tasks[i]
 }
 
-// wanted is how much of the template there should be.
-func (p *planner) wanted() int64 {
-	return total(p.plan.Clusters) + int64(p.f.Pending) + int64(p.plan.Withheld)
-}
+// wanted is how much of the template there should be, whatever of it is put off.
+func (p *planner) wanted() int64 { return total(p.f.Decided) + int64(p.f.Pending) }
 
 // retain keeps what was retained and is not replaced yet, and what this decision takes away and replaces.
 func (p *planner) retain() {
-	awaited := p.growing()
+	growing := p.growing()
+	awaited := slices.Clone(growing)
 	for _, r := range p.f.Spec.Retained { // what an earlier move added may not be ready yet
 		awaited = append(awaited, r.Awaits...)
 	}
@@ -140,6 +141,9 @@ func (p *planner) retain() {
 	kept := p.left(awaited)
 	for _, r := range p.f.Spec.Retained {
 		r.Awaits = awaited
+		if len(growing) > 0 || r.LastCopy && p.f.proven(p.plan.Clusters) > 0 { // another replacement, or the first sign of one
+			r.Since, r.LastCopy = p.now(), false
+		}
 		kept = append(kept, r)
 	}
 	slices.SortFunc(kept, func(a, b v1alpha1.RetainedCluster) int { return strings.Compare(a.Name, b.Name) })
@@ -148,6 +152,7 @@ func (p *planner) retain() {
 		if why == letGo {
 			continue
 		}
+		r.LastCopy = why == v1alpha1.ReasonLastCopy
 		p.plan.Retained = append(p.plan.Retained, r)
 		p.explain(r, why)
 	}
@@ -213,7 +218,7 @@ func (p *planner) replaced(r v1alpha1.RetainedCluster) bool {
 	}
 	missing := int64(0)
 	for _, name := range r.Awaits {
-		missing += max(in(p.plan.Clusters, name)-int64(p.f.Fresh[name]), 0)
+		missing += max(in(p.plan.Clusters, name)-int64(max(p.f.Fresh[name], 0)), 0)
 	}
 	return missing <= p.allowance(r.Name)
 }
@@ -236,8 +241,8 @@ func (p *planner) explain(r v1alpha1.RetainedCluster, why string) {
 	case v1alpha1.ReasonKeptByUser:
 		p.tell(why, fmt.Sprintf("%s keeps %s until suppressDeletion of its task in spec.gracefulEvictionTasks is set to false", r.Name, what))
 	case v1alpha1.ReasonLastCopy:
-		p.tell(why, fmt.Sprintf("%s keeps %s although the grace period has ended: nothing of it is ready elsewhere; set suppressDeletion of its task in "+
-			"spec.gracefulEvictionTasks to false to let it go all the same", r.Name, what))
+		p.tell(why, fmt.Sprintf("%s keeps %s although the grace period has ended: nothing of it is ready elsewhere; a task for it in "+
+			"spec.gracefulEvictionTasks with suppressDeletion: false lets it go all the same", r.Name, what))
 	default:
 		end := r.Since.Add(p.grace(p.task(r.Name)))
 		if after := end.Sub(p.f.Now); p.plan.RetryAfter == 0 || after < p.plan.RetryAfter {
@@ -277,6 +282,8 @@ func (p *planner) left(awaited []string) (left []v1alpha1.RetainedCluster) {
 		dropped := find(p.plan.Clusters, target.Name) == nil
 		switch {
 		case p.suppressed(target.Name):
+		case !p.f.Graceful:
+			continue
 		case p.idle(target.Name), !moved && !dropped, p.wanted() == 0:
 			continue
 		case !moved && p.f.Fresh == nil: // is it the last copy? Reports may be old
@@ -285,7 +292,7 @@ func (p *planner) left(awaited []string) (left []v1alpha1.RetainedCluster) {
 			continue
 		}
 		left = append(left, v1alpha1.RetainedCluster{
-			Name: target.Name, Replicas: target.Replicas, Since: metav1.NewTime(p.f.Now.Truncate(time.Second)), Reason: p.f.Reason,
+			Name: target.Name, Replicas: target.Replicas, Since: p.now(), Reason: p.f.Reason,
 			Awaits: awaited, Placed: int32(total(before)),
 		})
 	}
@@ -298,10 +305,14 @@ func (p *planner) suppressed(cluster string) bool {
 	return task != nil && ptr.Deref(task.SuppressDeletion, false)
 }
 
-// idle says that a member was asked just now and has nothing of the template ready: there is nothing to keep.
+// now has the API's precision.
+func (p *planner) now() metav1.Time { return metav1.NewTime(p.f.Now.Truncate(time.Second)) }
+
+// idle says that a member was asked just now and has no copy: there is nothing to keep. One that has a copy of which nothing is
+// ready may be restarting it.
 func (p *planner) idle(cluster string) bool {
 	ready, asked := p.f.Fresh[cluster]
-	return asked && ready == 0
+	return asked && ready == Absent
 }
 
 // purgeFirst puts off what replaces a cluster that is left with the purge mode Directly, while its member answers and still

@@ -125,8 +125,8 @@ func TestAClusterKeepsWhatItHasUntilItsReplacementIsReady(t *testing.T) {
 			facts(targets("a", 6), targets("b", 4), ready("a", 6), func(f *Facts) { f.Pending = 2 }),
 			waiting(map[string]int32{"b": 4}, map[string]string{"a": "b 6"}),
 		},
-		"a copy of which nothing is ready is not worth keeping": {
-			facts(targets("a", 6), targets("b", 6), ready("a", 0), func(f *Facts) { f.Fresh = map[string]int32{"a": 0} }), done(map[string]int32{"b": 6}),
+		"nothing is kept where there is no copy": {
+			facts(targets("a", 6), targets("b", 6), ready("a", 0), func(f *Facts) { f.Fresh = map[string]int32{"a": Absent} }), done(map[string]int32{"b": 6}),
 		},
 		"but a report that nothing is ready may be old": {
 			facts(targets("a", 6), targets("b", 6), ready("a", 0), nil), waiting(map[string]int32{"b": 6}, map[string]string{"a": "b 6"}),
@@ -180,7 +180,7 @@ func TestAClusterKeepsWhatItHasUntilItsReplacementIsReady(t *testing.T) {
 		},
 		"a cluster that gets back what it keeps is no longer left": {
 			facts(targets("b", 6), targets("a", 6), ready("a", 6, "b", 0), func(f *Facts) {
-				f.Spec.Retained, f.Fresh = []v1alpha1.RetainedCluster{retained("a", 6, 0)}, map[string]int32{"a": 6, "b": 0}
+				f.Spec.Retained, f.Fresh = []v1alpha1.RetainedCluster{retained("a", 6, 0)}, map[string]int32{"a": 6, "b": Absent}
 			}), done(map[string]int32{"a": 6}),
 		},
 		"the purge mode Never keeps a copy although its replacement is ready": {
@@ -210,6 +210,35 @@ func TestAClusterKeepsWhatItHasUntilItsReplacementIsReady(t *testing.T) {
 				f.Members["a"] = Member{}
 				f.Spec.GracefulEvictionTasks = []v1alpha1.GracefulEvictionTask{task("a", func(t *v1alpha1.GracefulEvictionTask) { t.PurgeMode = v1alpha1.PurgeDirectly })}
 			}), done(map[string]int32{"b": 6}),
+		},
+		"a copy that restarts is kept although nothing of it is ready": {
+			facts(targets("b", 6), targets("b", 6), ready("a", 0, "b", 0), func(f *Facts) {
+				f.Spec.Retained, f.Fresh = []v1alpha1.RetainedCluster{retained("a", 6, time.Hour)}, map[string]int32{"a": 0, "b": 0}
+			}), outcome{Clusters: map[string]int32{"b": 6}, Retained: map[string]string{"a": "b 6"}, Reason: v1alpha1.ReasonLastCopy},
+		},
+		"the first replica that is ready after the grace period begins another one": {
+			facts(targets("b", 6), targets("b", 6), ready("a", 6, "b", 1), func(f *Facts) {
+				r := retained("a", 6, time.Hour)
+				r.LastCopy = true
+				f.Spec.Retained, f.Fresh = []v1alpha1.RetainedCluster{r}, map[string]int32{"a": 6, "b": 1}
+			}), waiting(map[string]int32{"b": 6}, map[string]string{"a": "b 6"}),
+		},
+		"another replacement begins another grace period": {
+			facts(targets("b", 6), targets("c", 6), ready("a", 6, "b", 1), func(f *Facts) {
+				f.Spec.Retained, f.Fresh = []v1alpha1.RetainedCluster{retained("a", 6, time.Hour)}, map[string]int32{"a": 6, "b": Absent}
+			}), waiting(map[string]int32{"c": 6}, map[string]string{"a": "c 6"}),
+		},
+		"without grace what a user keeps is kept all the same": {
+			facts(targets("a", 6), targets("b", 6), ready("a", 6), func(f *Facts) {
+				f.Graceful = false
+				f.Spec.GracefulEvictionTasks = []v1alpha1.GracefulEvictionTask{task("a", func(t *v1alpha1.GracefulEvictionTask) { t.SuppressDeletion = new(true) })}
+			}), outcome{Clusters: map[string]int32{"b": 6}, Retained: map[string]string{"a": "b 6"}, Reason: v1alpha1.ReasonKeptByUser},
+		},
+		"what is put off for one cluster lets no other one go": {
+			facts(targets("a", 3, "c", 3), targets("b", 3, "d", 3), ready("a", 3, "c", 3), func(f *Facts) {
+				f.Spec.Placement = &v1alpha1.Placement{}
+				f.Spec.GracefulEvictionTasks = []v1alpha1.GracefulEvictionTask{task("a", func(t *v1alpha1.GracefulEvictionTask) { t.PurgeMode = v1alpha1.PurgeDirectly })}
+			}), outcome{Clusters: map[string]int32{}, Retained: map[string]string{"c": " 6"}, Reason: v1alpha1.ReasonOldCopyNotGone, Retry: grace},
 		},
 		"a budget puts off a move while too much is not ready": {
 			facts(targets("a", 3, "c", 3), targets("b", 3, "c", 3), ready("a", 3, "c", 1), func(f *Facts) {

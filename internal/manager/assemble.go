@@ -73,7 +73,9 @@ func assemble(ctx context.Context, mgr ctrl.Manager, hostUID string, c configfil
 			return dependencies.Setup(mgr, dependencies.Options{Templates: p.templates, Interpreter: p.interpreter, Interests: p.needs})
 		}},
 		{"scheduling", func() error {
-			return scheduling.Setup(mgr, scheduling.Options{Members: p.pool, Capacity: c.Scheduling.Capacity})
+			return scheduling.Setup(mgr, scheduling.Options{
+				Members: p.pool, Capacity: c.Scheduling.Capacity, Grace: c.Failover.GracePeriod.Duration, Abrupt: !p.gates.GracefulEviction,
+			})
 		}},
 		{"rebalance", func() error { return rebalance.Setup(mgr, rebalance.Options{Templates: p.templates}) }},
 		{"descheduling", func() error { return setupDescheduling(mgr, p, c.Descheduling) }},

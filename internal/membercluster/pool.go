@@ -186,25 +186,25 @@ func (p *Pool) Member(name string) (*Member, bool) {
 	return known.member, true
 }
 
-// Ready asks a member how many replicas of a binding's object are ready: all of them or none for a kind that does not
-// count them, and 1 or 0 for a kind without replicas. An object that is not this host's, or not this binding's, has none.
-func (p *Pool) Ready(ctx context.Context, cluster string, kind schema.GroupVersionKind, object, binding types.NamespacedName) (int32, error) {
+// Ready asks a member how many replicas of a binding's object are ready: all of them or none for a kind that does not count
+// them, and 1 or 0 for a kind without replicas; found is false when the member has no object of this host and this binding.
+func (p *Pool) Ready(ctx context.Context, cluster string, kind schema.GroupVersionKind, object, binding types.NamespacedName) (ready int32, found bool, err error) {
 	member, connected := p.Member(cluster)
 	if !connected {
-		return 0, fmt.Errorf("asking %s what is ready: it is not connected", cluster)
+		return 0, false, fmt.Errorf("asking %s what is ready: it is not connected", cluster)
 	}
 	observed, err := member.Read(ctx, kind, object)
 	switch {
 	case err != nil:
-		return 0, fmt.Errorf("asking %s what is ready: %w", cluster, err)
+		return 0, false, fmt.Errorf("asking %s what is ready: %w", cluster, err)
 	case observed == nil || observed.Live.Deleting || !observed.Live.Ours || observed.Live.Binding != binding.String():
-		return 0, nil
+		return 0, false, nil
 	case observed.Counted:
-		return observed.Ready, nil
+		return observed.Ready, true, nil
 	case observed.Health == v1alpha1.Healthy:
-		return 1, nil
+		return 1, true, nil
 	}
-	return 0, nil
+	return 0, true, nil
 }
 
 // launch starts a connection; the caller holds the lock and has set ctx.
