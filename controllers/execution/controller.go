@@ -118,11 +118,21 @@ func (d *dispatcher) bindingUpdated(old, obj any) {
 	if !ok {
 		return
 	}
-	if before.GetGeneration() == after.GetGeneration() && before.GetUID() == after.GetUID() {
+	if !matters(before, after) {
 		return
 	}
 	d.fanOut(before, userPriority) // members that are no longer named are concerned, too
 	d.fanOut(after, userPriority)
+}
+
+func matters(before, after v1alpha1.Binding) bool {
+	return before.GetGeneration() != after.GetGeneration() || before.GetUID() != after.GetUID() || described(before) != described(after)
+}
+
+// described says whether a binding has the rules for its template. One that was made for others that require the template has
+// none until propagation has looked at it, and made the template its owner: a policy may want overrides for it first.
+func described(binding v1alpha1.Binding) bool {
+	return !binding.BindingSpec().Attached() || len(binding.GetOwnerReferences()) > 0
 }
 
 func (d *dispatcher) bindingChanged(obj any, priority int) {

@@ -24,6 +24,9 @@ import (
 
 // keep makes the member hold the template's current manifest.
 func (w *worker) keep(ctx context.Context, binding v1alpha1.Binding) (reconcile.Result, error) {
+	if !described(binding) {
+		return reconcile.Result{}, nil // propagation leads back here
+	}
 	resource := binding.BindingSpec().Resource
 	template, found, err := w.template(resource)
 	if errors.Is(err, objectcache.ErrNotSynced) || (err == nil && !found) {
@@ -90,10 +93,7 @@ func (w *worker) carryOut(ctx context.Context, j job, d applyplan.Decision) (rec
 		w.post(j.binding, pending(j.observed, v1alpha1.ReasonApplying, "the member is still deleting an older object of this name"))
 		return reconcile.Result{}, nil // its disappearance leads back here
 	case applyplan.Hold:
-		reason, message := v1alpha1.ReasonDispatchSuspended, "the suspension in the policy keeps the manifest from this member"
-		if j.binding.BindingSpec().Retains(w.member.Name) {
-			reason, message = v1alpha1.ReasonRetained, "the member keeps what it has until what replaces it is ready"
-		}
+		reason, message := withheld(j.binding.BindingSpec(), w.member.Name)
 		w.post(j.binding, pending(j.observed, reason, message))
 		return reconcile.Result{}, nil // the end of the suspension leads back here
 	case applyplan.Create, applyplan.Update:

@@ -70,6 +70,17 @@ func (w *worker) foresee(ctx context.Context, j job) (*unstructured.Unstructured
 	return w.member.Foresee(ctx, content, j.rendered.Hash, j.observed)
 }
 
+// withheld says in words why a member does not get the manifest.
+func withheld(spec *v1alpha1.BindingSpec, cluster string) (reason, message string) {
+	switch {
+	case spec.Retains(cluster):
+		return v1alpha1.ReasonRetained, "the member keeps what it has until what replaces it is ready"
+	case spec.Suspension != nil && ptr.Deref(spec.Suspension.Held, false):
+		return v1alpha1.ReasonDispatchSuspended, "it is not known how many replicas the template asks for, or an override policy is missing that its policy depends on"
+	}
+	return v1alpha1.ReasonDispatchSuspended, "the suspension in the policy keeps the manifest from this member"
+}
+
 // differences compares the manifest with the whole object in the member.
 func (w *worker) differences(ctx context.Context, j job, limit int) ([]applyplan.Difference, error) {
 	resource := j.binding.BindingSpec().Resource
