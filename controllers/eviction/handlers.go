@@ -73,8 +73,8 @@ func bindingMatters(old, now v1alpha1.Binding) bool {
 	if old.GetGeneration() != now.GetGeneration() {
 		return true
 	}
-	failover := now.BindingSpec().Failover
-	if failover == nil || failover.Application == nil {
+	spec := now.BindingSpec()
+	if len(spec.GracefulEvictionTasks) == 0 && (spec.Failover == nil || spec.Failover.Application == nil) {
 		return false
 	}
 	before, after := old.BindingStatus().AggregatedStatus, now.BindingStatus().AggregatedStatus

@@ -77,6 +77,21 @@ func retaining(cluster string) func(*v1alpha1.ResourceBinding) {
 	return func(b *v1alpha1.ResourceBinding) { b.Spec.Retained = []v1alpha1.RetainedCluster{{Name: cluster}} }
 }
 
+func directly(task v1alpha1.GracefulEvictionTask) v1alpha1.GracefulEvictionTask {
+	task.PurgeMode = v1alpha1.PurgeDirectly
+	return task
+}
+
+// reporting says that a cluster still has something of the template.
+func reporting(cluster string) func(*v1alpha1.ResourceBinding) {
+	return func(b *v1alpha1.ResourceBinding) {
+		b.Status.AggregatedStatus = append(b.Status.AggregatedStatus, v1alpha1.AggregatedStatusItem{ClusterName: cluster})
+	}
+}
+
+// nowhere takes the template out of every cluster.
+func nowhere(b *v1alpha1.ResourceBinding) { b.Spec.Clusters = nil }
+
 // failing asks for application failover, and says how the application is in a cluster.
 func failing(cluster string, health v1alpha1.Health, since *metav1.Time) func(*v1alpha1.ResourceBinding) {
 	return func(b *v1alpha1.ResourceBinding) {
@@ -208,7 +223,21 @@ func TestPlan(t *testing.T) {
 			want: story{Ended: []string{"a Done"}},
 		},
 		"the cluster was left, but holds its copy": {
+			a: fine("a", evicting(own, time.Hour)), left: true, binding: changes{having(task("a", v1alpha1.ReasonTaintUntolerated, time.Minute)), retaining("a")},
+		},
+		"the cluster holds its copy, and nothing evicts from it any more": {
 			a: fine("a"), left: true, binding: changes{having(task("a", v1alpha1.ReasonTaintUntolerated, time.Minute)), retaining("a")},
+			want: story{Ended: []string{"a Withdrawn"}},
+		},
+		"the copy goes first, and is still there": {
+			a: fine("a", evicting(own, time.Hour)), left: true, binding: changes{having(directly(task("a", v1alpha1.ReasonTaintUntolerated, time.Minute))), reporting("a")},
+		},
+		"the copy goes first, is gone, and is not replaced yet": {
+			a: fine("a", evicting(own, time.Hour)), left: true, binding: changes{having(directly(task("a", v1alpha1.ReasonTaintUntolerated, time.Minute))), nowhere},
+		},
+		"the copy goes first, is gone, and is replaced": {
+			a: fine("a", evicting(own, time.Hour)), left: true, binding: changes{having(directly(task("a", v1alpha1.ReasonTaintUntolerated, time.Minute)))},
+			want: story{Ended: []string{"a Done"}},
 		},
 		"the cluster was left, and would be chosen again": {
 			a: fine("a", evicting(own, time.Hour)), left: true, binding: changes{tolerating(own, 60), having(task("a", v1alpha1.ReasonTaintUntolerated, time.Minute))},

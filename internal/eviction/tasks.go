@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
@@ -60,11 +61,32 @@ func (p *planner) outcome(b *binding, task *v1alpha1.GracefulEvictionTask) Outco
 		}
 		return Withdrawn
 	case b.spec.Retains(task.FromCluster):
-		return "" // how the old copy is let go depends on the task
+		// How the old copy is let go depends on the task. Nobody has said anything about it, and nothing asks for it any more:
+		// then the cluster may as well be chosen again.
+		if task.SuppressDeletion == nil && task.Reason != v1alpha1.ReasonApplicationFailure && !p.wanted(b, task, cluster) {
+			return Withdrawn
+		}
+		return ""
+	case task.PurgeMode == v1alpha1.PurgeDirectly && p.replacing(b, task, cluster):
+		return ""
 	case p.keepsAway(b, task, cluster):
 		return ""
 	}
 	return Done
+}
+
+// replacing says whether a copy that goes before its replacement comes is still there, or is not replaced yet: the scheduler
+// waits for the one, and hands the task's state on with the other.
+func (p *planner) replacing(b *binding, task *v1alpha1.GracefulEvictionTask, cluster *v1alpha1.Cluster) bool {
+	if b.item(task.FromCluster) != nil && meta.IsStatusConditionTrue(cluster.Status.Conditions, v1alpha1.ConditionReady) {
+		return true
+	}
+	placed := int32(0)
+	for i := range b.spec.Clusters {
+		placed += ptr.Deref(b.spec.Clusters[i].Replicas, 1)
+	}
+	short := placed == 0 || b.spec.Placement.Divides() && placed < ptr.Deref(b.spec.Replicas, 1)
+	return short && p.wanted(b, task, cluster)
 }
 
 // wanted says whether the cause of a task that has not been obeyed yet is still there. One that was never there before the task
