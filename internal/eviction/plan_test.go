@@ -465,6 +465,9 @@ func TestStateIsForTheReplacementAlone(t *testing.T) {
 		"while the cluster is named": {[]string{"a", "b"}, func(*v1alpha1.ResourceBinding) {}, 2},
 		"while it holds its copy":    {[]string{"b"}, retaining("a"), 2},
 		"when it has let go":         {[]string{"b"}, func(*v1alpha1.ResourceBinding) {}, 1},
+		"when it went first, and its replacement is not placed yet": {nil, func(b *v1alpha1.ResourceBinding) {
+			b.Spec.GracefulEvictionTasks[0] = directly(b.Spec.GracefulEvictionTasks[0])
+		}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := web(tc.clusters...)

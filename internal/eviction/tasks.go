@@ -30,14 +30,16 @@ func (p *planner) judgeTasks(b *binding) {
 			b.dirty = true
 			continue
 		}
-		b.change.Tasks = append(b.change.Tasks, b.handedOver(*task))
+		b.change.Tasks = append(b.change.Tasks, p.handedOver(b, *task))
 	}
 }
 
 // handedOver is a task that stays. One that only keeps its cluster away any more hands nothing over: what the old copy left was for its
 // replacement, not for a copy that is made later for another cause.
-func (b *binding) handedOver(task v1alpha1.GracefulEvictionTask) v1alpha1.GracefulEvictionTask {
-	held := b.has(task.FromCluster) || b.spec.Retains(task.FromCluster)
+func (p *planner) handedOver(b *binding, task v1alpha1.GracefulEvictionTask) v1alpha1.GracefulEvictionTask {
+	cluster := p.clusters[task.FromCluster]
+	held := b.has(task.FromCluster) || b.spec.Retains(task.FromCluster) ||
+		task.PurgeMode == v1alpha1.PurgeDirectly && cluster != nil && p.replacing(b, &task, cluster)
 	if task.Producer != Producer || held || len(task.PreservedLabelState)+len(task.PreservedAnnotationState) == 0 {
 		return task
 	}
