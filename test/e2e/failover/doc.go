@@ -2,5 +2,5 @@
 // moment as many ready replicas as it should, as far as the members that are lost allow it.
 //
 // `serve` samples the ready pods of a template in all members ten times a second, from outside of Flotilla. FLOTILLA_RUNS
-// says how often each kind of move is repeated (3 when it is not set).
+// says how often each kind of move is repeated (1 when it is not set).
 package failover

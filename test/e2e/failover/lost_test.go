@@ -69,41 +69,30 @@ func survivors(t *testing.T, fleet *local.Fleet, template *appsv1.Deployment, wa
 }
 
 func TestALostClusterIsReplaced(t *testing.T) {
-	for _, replicas := range []int32{6, 2} {
-		for name, tc := range strategies {
-			t.Run(fmt.Sprintf("%s %d", name, replicas), func(t *testing.T) {
-				fleet, ns := start(t)
-				wanted := int(replicas)
-				if name == "duplicated" {
-					replicas /= 2
-				}
-				foo := builder.Deployment(ns, "foo", builder.Replicas(replicas))
-				expect.Create(t, fleet.Host, policy(ns, append(tc.options, atMostTwo, builder.Clusters("member1", "member2"))...), foo.DeepCopy())
-				serves(t, fleet, foo, wanted)
-				p := policy(ns)
-				expect.Change(t, fleet.Host, p, func(p *v1alpha1.PropagationPolicy) {
-					p.Spec.Placement.ClusterAffinity.ClusterNames = []string{"member1", "member2", "member3"}
-				})
-				began := time.Now()
-				back := lost(t, fleet, "member1")
-				survivors(t, fleet, foo, wanted, "member1")
-				t.Logf("from the loss until all replicas were ready elsewhere: %s, of which the thresholds are %s", time.Since(began).Round(10*time.Millisecond), thresholds)
-				back()
-				healthy(t, fleet)
-				survivors(t, fleet, foo, wanted, "member1") // what was moved stays where it is
-				serves(t, fleet, foo, wanted)               // and is removed where it was
-			})
-		}
+	fleet, ns := start(t)
+	all := append(apps(t, fleet, ns, 6, atMostTwo, builder.Clusters("member1", "member2")), apps(t, fleet, ns, 2, atMostTwo, builder.Clusters("member1", "member2"))...)
+	for _, a := range all {
+		namingClusters(t, fleet, a.policy, "member1", "member2", "member3")
+	}
+	began := time.Now()
+	back := lost(t, fleet, "member1")
+	for _, a := range all {
+		survivors(t, fleet, a.template, a.wanted, "member1")
+		t.Logf("%s: %s from the loss until all replicas were ready elsewhere; the thresholds are %s", a.name, time.Since(began).Round(10*time.Millisecond), thresholds)
+	}
+	back()
+	healthy(t, fleet)
+	for _, a := range all {
+		survivors(t, fleet, a.template, a.wanted, "member1") // what was moved stays where it is
+		serves(t, fleet, a.template, a.wanted)               // and is removed where it was
 	}
 }
 
 func TestAClusterThatWasOnlyCutOffIsCleanedBeforeItIsUsedAgain(t *testing.T) {
 	fleet, ns := start(t)
-	foo, _ := placed(t, fleet, ns, 6, builder.ByRoom(), builder.Clusters("member1", "member2"))
-	expect.Change(t, fleet.Host, policy(ns), func(p *v1alpha1.PropagationPolicy) {
-		p.Spec.Placement.ClusterAffinity.ClusterNames = []string{"member1", "member2", "member3"}
-	})
-	watched := serve(t, fleet, foo, wanted)
+	foo, p := placed(t, fleet, ns, builder.ByRoom(), builder.Clusters("member1", "member2"))
+	namingClusters(t, fleet, p, "member1", "member2", "member3")
+	watcher := serve(t, fleet, foo, wanted)
 	heal := cut(t, fleet, "member1")
 	survivors(t, fleet, foo, wanted, "member1")
 	heal()
@@ -122,12 +111,12 @@ func TestAClusterThatWasOnlyCutOffIsCleanedBeforeItIsUsedAgain(t *testing.T) {
 		return nil
 	})
 	survivors(t, fleet, foo, wanted, "member1")
-	watched.neverDipped(t)
+	watcher.neverDipped(t, "foo")
 }
 
 func TestNothingIsEvictedWhenAllClustersAreLostAtOnce(t *testing.T) {
 	fleet, ns := start(t)
-	foo, _ := placed(t, fleet, ns, 6, builder.ByRoom())
+	foo, _ := placed(t, fleet, ns, builder.ByRoom())
 	var before v1alpha1.ResourceBinding
 	expect.Seen(t, fleet.Host, expect.Binding(foo), func(b v1alpha1.Binding) error {
 		b.BindingSpec().DeepCopyInto(&before.Spec)
@@ -175,7 +164,7 @@ func TestNothingIsEvictedWhenAllClustersAreLostAtOnce(t *testing.T) {
 
 func TestAClusterThatFlapsIsLeftAtMostOnce(t *testing.T) {
 	fleet, ns := start(t)
-	foo, _ := placed(t, fleet, ns, 6, builder.ByRoom())
+	foo, _ := placed(t, fleet, ns, builder.ByRoom())
 	moves := movesOf(t, fleet, foo)
 	for range 3 * runs(t) {
 		heal := cut(t, fleet, "member1")
@@ -237,7 +226,7 @@ func movesOf(t *testing.T, fleet *local.Fleet, template *appsv1.Deployment) func
 
 func TestWhatFitsNowhereElseStaysWithTheLostCluster(t *testing.T) {
 	fleet, ns := start(t)
-	foo, _ := placed(t, fleet, ns, 6, builder.ByRoom(), builder.Clusters("member1"))
+	foo, _ := placed(t, fleet, ns, builder.ByRoom(), builder.Clusters("member1"))
 	heal := cut(t, fleet, "member1")
 	expect.Seen(t, fleet.Host, expect.Binding(foo), expect.Condition(v1alpha1.ConditionScheduled, metav1.ConditionFalse, v1alpha1.ReasonNoClusterFit, "TaintUntolerated"))
 	expect.Seen(t, fleet.Host, expect.Binding(foo), expect.Placed(map[string]int32{"member1": 6}, 0))

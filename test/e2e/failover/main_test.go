@@ -16,7 +16,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
-	"github.com/flotilla-dev/flotilla/test/builder"
 	"github.com/flotilla-dev/flotilla/test/expect"
 	"github.com/flotilla-dev/flotilla/test/fleet/local"
 )
@@ -30,18 +29,13 @@ func runs(t *testing.T) int {
 	t.Helper()
 	text := os.Getenv("FLOTILLA_RUNS")
 	if text == "" {
-		return 3
+		return 1
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil {
 		t.Fatalf("FLOTILLA_RUNS: %v", err)
 	}
 	return n
-}
-
-// policy governs the Deployment foo.
-func policy(ns string, options ...builder.PolicyOption) *v1alpha1.PropagationPolicy {
-	return builder.Policy(ns, "foo", append([]builder.PolicyOption{builder.Selecting("apps/v1", "Deployment", "foo")}, options...)...)
 }
 
 // readyPods counts the pods of a template that work in a member.
@@ -132,17 +126,17 @@ func (s *service) end() {
 }
 
 // neverDipped fails the test when at any moment fewer pods were ready than were wanted.
-func (s *service) neverDipped(t *testing.T) {
+func (s *service) neverDipped(t *testing.T, name string) {
 	t.Helper()
 	s.end()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.samples == 0 {
-		t.Fatal("nobody watched")
+		t.Fatalf("nobody watched %s", name)
 	}
-	t.Logf("%d samples, never fewer than %d of %d ready", s.samples, s.least, s.wanted)
+	t.Logf("%s: %d samples, never fewer than %d of %d ready", name, s.samples, s.least, s.wanted)
 	if len(s.dips) > 0 {
-		t.Errorf("fewer than %d were ready in %d of %d samples, first: %v", s.wanted, len(s.dips), s.samples, s.dips[:min(len(s.dips), 5)])
+		t.Errorf("%s: fewer than %d were ready in %d of %d samples, first: %v", name, s.wanted, len(s.dips), s.samples, s.dips[:min(len(s.dips), 5)])
 	}
 }
 

@@ -3,6 +3,8 @@ package failover
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/exec"
 	"slices"
 	"testing"
 
@@ -17,27 +19,84 @@ import (
 	"github.com/flotilla-dev/flotilla/test/fleet/local"
 )
 
-// strategies are the ways to place foo so that six of its replicas run in members of a list.
-var strategies = map[string]struct {
-	replicas int32
-	options  []builder.PolicyOption
-}{
-	"duplicated":     {3, nil},
-	"static weight":  {6, []builder.PolicyOption{builder.Weights(map[string]int64{"member1": 1, "member2": 1, "member3": 1})}},
-	"dynamic weight": {6, []builder.PolicyOption{builder.ByRoom()}},
-	"aggregated":     {6, []builder.PolicyOption{builder.Aggregating()}},
+// strategies are the ways to divide a template: so many replicas in all, of which two clusters have some.
+var strategies = map[string][]builder.PolicyOption{
+	"duplicated": nil,
+	"static":     {builder.Weights(map[string]int64{"member1": 1, "member2": 1, "member3": 1})},
+	"dynamic":    {builder.ByRoom()},
+	"aggregated": {builder.Aggregating()},
+}
+
+// app is a template of one of the strategies, and how many of its replicas should be ready.
+type app struct {
+	name     string
+	template *appsv1.Deployment
+	policy   *v1alpha1.PropagationPolicy
+	wanted   int
+	watched  *service
+}
+
+// apps makes a template of so many replicas for each strategy, and waits until they are ready.
+func apps(t *testing.T, fleet *local.Fleet, ns string, replicas int32, options ...builder.PolicyOption) (all []*app) {
+	t.Helper()
+	for strategy, how := range strategies {
+		name := fmt.Sprintf("%s-%d", strategy, replicas)
+		own := replicas
+		if strategy == "duplicated" {
+			own /= 2
+		}
+		a := &app{name: name, template: builder.Deployment(ns, name, builder.Replicas(own)), wanted: int(replicas)}
+		selecting := append([]builder.PolicyOption{builder.Selecting("apps/v1", "Deployment", name)}, how...)
+		a.policy = builder.Policy(ns, name, append(selecting, options...)...)
+		expect.Create(t, fleet.Host, a.policy, a.template.DeepCopy())
+		all = append(all, a)
+	}
+	for _, a := range all {
+		serves(t, fleet, a.template, a.wanted)
+	}
+	return all
+}
+
+// watched watches apps from now on.
+func watched(t *testing.T, fleet *local.Fleet, all []*app) []*app {
+	t.Helper()
+	for _, a := range all {
+		a.watched = serve(t, fleet, a.template, a.wanted)
+	}
+	return all
+}
+
+// within waits until apps are in some of these members only.
+func within(t *testing.T, fleet *local.Fleet, all []*app, names ...string) {
+	t.Helper()
+	for _, a := range all {
+		only(t, fleet, a.template, names...)
+	}
+}
+
+func neverDipped(t *testing.T, all []*app) {
+	t.Helper()
+	for _, a := range all {
+		a.watched.neverDipped(t, a.name)
+	}
+}
+
+// placed makes foo with six replicas, and waits until they are ready.
+func placed(t *testing.T, fleet *local.Fleet, ns string, options ...builder.PolicyOption) (*appsv1.Deployment, *v1alpha1.PropagationPolicy) {
+	t.Helper()
+	foo := builder.Deployment(ns, "foo", builder.Replicas(wanted))
+	p := builder.Policy(ns, "foo", append([]builder.PolicyOption{builder.Selecting("apps/v1", "Deployment", "foo")}, options...)...)
+	expect.Create(t, fleet.Host, p, foo.DeepCopy())
+	serves(t, fleet, foo, wanted)
+	return foo, p
 }
 
 const wanted = 6
 
-// placed makes foo and its policy, which names two members, and waits until six replicas are ready.
-func placed(t *testing.T, fleet *local.Fleet, ns string, replicas int32, options ...builder.PolicyOption) (*appsv1.Deployment, *v1alpha1.PropagationPolicy) {
+// namingClusters changes the clusters that a policy names.
+func namingClusters(t *testing.T, fleet *local.Fleet, policy *v1alpha1.PropagationPolicy, names ...string) {
 	t.Helper()
-	foo := builder.Deployment(ns, "foo", builder.Replicas(replicas))
-	p := policy(ns, options...)
-	expect.Create(t, fleet.Host, p, foo.DeepCopy())
-	serves(t, fleet, foo, wanted)
-	return foo, p
+	expect.Change(t, fleet.Host, policy.DeepCopy(), func(p *v1alpha1.PropagationPolicy) { p.Spec.Placement.ClusterAffinity.ClusterNames = names })
 }
 
 // serves waits until so many pods of a template are ready.
@@ -52,38 +111,53 @@ func serves(t *testing.T, fleet *local.Fleet, template *appsv1.Deployment, wante
 	})
 }
 
-func TestAnEditedAffinityMovesATemplateWithoutALoss(t *testing.T) {
-	for name, tc := range strategies {
-		t.Run(name, func(t *testing.T) {
-			fleet, ns := start(t)
-			foo, p := placed(t, fleet, ns, tc.replicas, append(tc.options, builder.Clusters("member1", "member2"))...)
-			watched := serve(t, fleet, foo, wanted)
-			for range runs(t) {
-				for _, names := range [][]string{{"member2", "member3"}, {"member3", "member1"}, {"member1", "member2"}} {
-					expect.Change(t, fleet.Host, p.DeepCopy(), func(p *v1alpha1.PropagationPolicy) { p.Spec.Placement.ClusterAffinity.ClusterNames = names })
-					only(t, fleet, foo, names...)
-				}
+func TestAnEditedAffinityMovesTemplatesWithoutALoss(t *testing.T) {
+	fleet, ns := start(t)
+	all := watched(t, fleet, apps(t, fleet, ns, wanted, builder.Clusters("member1", "member2")))
+	for range runs(t) {
+		for _, names := range [][]string{{"member2", "member3"}, {"member3", "member1"}, {"member1", "member2"}} {
+			for _, a := range all {
+				namingClusters(t, fleet, a.policy, names...)
 			}
-			watched.neverDipped(t)
-		})
+			within(t, fleet, all, names...)
+		}
 	}
+	neverDipped(t, all)
 }
 
 func TestATaintedClusterIsLeftWithoutALoss(t *testing.T) {
-	for name, tc := range strategies {
-		t.Run(name, func(t *testing.T) {
-			fleet, ns := start(t)
-			foo, _ := placed(t, fleet, ns, tc.replicas, append(tc.options, atMostTwo)...)
-			watched := serve(t, fleet, foo, wanted)
-			for range runs(t) {
-				for _, tainted := range []string{"member1", "member2", "member3"} {
-					taint(t, fleet, tainted, "example.com/maintenance", func() {
-						only(t, fleet, foo, others(fleet, tainted)...)
-					})
-				}
-			}
-			watched.neverDipped(t)
-		})
+	fleet, ns := start(t)
+	all := watched(t, fleet, apps(t, fleet, ns, wanted, atMostTwo))
+	for range runs(t) {
+		for _, tainted := range []string{"member1", "member2", "member3"} {
+			taint(t, fleet, tainted, "example.com/maintenance", func() { within(t, fleet, all, others(fleet, tainted)...) })
+		}
+	}
+	neverDipped(t, all)
+}
+
+func TestADrainedClusterIsLeftWithoutALoss(t *testing.T) {
+	fleet, ns := start(t)
+	all := watched(t, fleet, apps(t, fleet, ns, wanted, atMostTwo))
+	for range runs(t) {
+		for _, name := range []string{"member1", "member2", "member3"} {
+			command(t, fleet, "cordon", name)
+			command(t, fleet, "drain", name, "--timeout=90s")
+			within(t, fleet, all, others(fleet, name)...)
+			command(t, fleet, "uncordon", name)
+		}
+	}
+	neverDipped(t, all)
+}
+
+// command runs the plugin as a user does.
+func command(t *testing.T, fleet *local.Fleet, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), fleet.Program("flotilla"), args...)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+fleet.Host.Kubeconfig)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("flotilla %v: %v\n%s", args, err, out)
 	}
 }
 
@@ -116,20 +190,20 @@ func others(fleet *local.Fleet, but string) (names []string) {
 
 func TestAClusterThatIsDeletedIsLeftWithoutALoss(t *testing.T) {
 	fleet, ns := start(t)
-	foo, _ := placed(t, fleet, ns, 6, builder.ByRoom(), atMostTwo)
-	watched := serve(t, fleet, foo, wanted)
+	all := watched(t, fleet, apps(t, fleet, ns, wanted, atMostTwo))
 	for range runs(t) {
-		for _, name := range []string{"member1", "member2", "member3"} {
-			expect.Delete(t, fleet.Host, &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: name}})
-			only(t, fleet, foo, others(fleet, name)...)
-			expect.Gone(t, fleet.Host, &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: name}})
+		for _, name := range []string{"member1", "member3"} {
+			cluster := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: name}}
+			expect.Delete(t, fleet.Host, cluster)
+			within(t, fleet, all, others(fleet, name)...)
+			expect.Gone(t, fleet.Host, cluster)
 			if err := fleet.Join(t.Context(), name); err != nil {
 				t.Fatal(err)
 			}
 			healthy(t, fleet)
 		}
 	}
-	watched.neverDipped(t)
+	neverDipped(t, all)
 }
 
 func TestAReplacementThatNeverBecomesReadyKeepsTheOldCopy(t *testing.T) {
@@ -144,8 +218,8 @@ func TestAReplacementThatNeverBecomesReadyKeepsTheOldCopy(t *testing.T) {
 		}},
 	}}
 	expect.Create(t, fleet.Host, nowhere)
-	foo, p := placed(t, fleet, ns, 6, builder.ByRoom(), builder.Clusters("member1"))
-	watched := serve(t, fleet, foo, wanted)
+	foo, p := placed(t, fleet, ns, builder.ByRoom(), builder.Clusters("member1"))
+	watcher := serve(t, fleet, foo, wanted)
 	expect.Change(t, fleet.Host, p.DeepCopy(), func(p *v1alpha1.PropagationPolicy) {
 		p.Spec.Placement.ClusterAffinity.ClusterNames = []string{"member2"}
 	})
@@ -156,5 +230,5 @@ func TestAReplacementThatNeverBecomesReadyKeepsTheOldCopy(t *testing.T) {
 	expect.Delete(t, fleet.Host, nowhere)
 	only(t, fleet, foo, "member2")
 	expect.Seen(t, fleet.Host, expect.Binding(foo), expect.Condition(v1alpha1.ConditionMoving, metav1.ConditionFalse, v1alpha1.ReasonMoved, ""))
-	watched.neverDipped(t)
+	watcher.neverDipped(t, "foo")
 }
