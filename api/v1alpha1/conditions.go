@@ -11,7 +11,7 @@ const (
 	ConditionTainted = "Tainted"
 	// ConditionAPIsComplete on a Cluster: every API group of the member could be listed (cluster controller).
 	ConditionAPIsComplete = "APIsComplete"
-	// ConditionFieldsHonored on a policy or Cluster: every field that is set has an effect in this version.
+	// ConditionFieldsHonored on a Cluster: every field that is set has an effect in this version.
 	ConditionFieldsHonored = "FieldsHonored"
 	// ConditionScheduled on a binding: a decision was made and it holds (scheduling).
 	ConditionScheduled = "Scheduled"

@@ -305,8 +305,7 @@ type PropagationStatus struct {
 	// +optional
 	Bindings int32 `json:"bindings"`
 
-	// conditions: Ready (the selected kinds are watched), FieldsHonored (every field that is set has an
-	// effect in this version).
+	// conditions: Ready (the selected kinds are watched).
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -321,7 +320,6 @@ type PropagationStatus struct {
 // +kubebuilder:printcolumn:name="Bindings",type=integer,JSONPath=`.status.bindings`,description="templates that this policy governs"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
-// +kubebuilder:printcolumn:name="Honored",type=string,JSONPath=`.status.conditions[?(@.type=="FieldsHonored")].status`,priority=1
 // +kubebuilder:printcolumn:name="Priority",type=integer,JSONPath=`.spec.priority`,priority=1
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
@@ -354,7 +352,6 @@ type PropagationPolicyList struct {
 // +kubebuilder:printcolumn:name="Bindings",type=integer,JSONPath=`.status.bindings`,description="templates that this policy governs"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
-// +kubebuilder:printcolumn:name="Honored",type=string,JSONPath=`.status.conditions[?(@.type=="FieldsHonored")].status`,priority=1
 // +kubebuilder:printcolumn:name="Priority",type=integer,JSONPath=`.spec.priority`,priority=1
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`

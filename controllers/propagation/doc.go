@@ -5,7 +5,7 @@
 // and dependencies own, together with the finalizer and the owner reference to the template: one request per
 // new template. When the template is gone, which a live read must confirm, it deletes the binding.
 // "propagation-kinds" keeps a watch on exactly the kinds that some policy, binding or dependency names, on standby
-// managers too. "propagation-policies" writes policies' status (conditions Ready and FieldsHonored, number of bindings).
+// managers too. "propagation-policies" writes policies' status (condition Ready, number of bindings).
 //
 // Field owner: flotilla-propagation. It also owns a binding's condition TemplateOnly, which is present only
 // when it is False: the template also exists, or runs, on the host. Templates themselves are never written.

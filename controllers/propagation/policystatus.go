@@ -2,7 +2,6 @@ package propagation
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -53,7 +52,6 @@ func desiredStatus(policy v1alpha1.Policy, around surroundings, now time.Time) v
 		Bindings:           int32(around.bindings),
 		Conditions: []metav1.Condition{
 			condition(v1alpha1.ConditionReady, judge(policy, around)),
-			condition(v1alpha1.ConditionFieldsHonored, honored(policy)),
 		},
 	}
 }
@@ -159,14 +157,6 @@ func checkSynced(_ v1alpha1.Policy, s v1alpha1.ResourceSelector, k kindFacts) (r
 }
 
 func kindText(s v1alpha1.ResourceSelector) string { return s.APIVersion + " " + s.Kind }
-
-func honored(policy v1alpha1.Policy) verdict {
-	ignored := policymatch.NotHonored(policy.PropagationSpec())
-	if len(ignored) == 0 {
-		return verdict{metav1.ConditionTrue, v1alpha1.ReasonAllHonored, "every field that is set has an effect"}
-	}
-	return verdict{metav1.ConditionFalse, v1alpha1.ReasonNotYetHonored, "no effect in this version: " + strings.Join(ignored, ", ")}
-}
 
 // stillStarting says whether the only news is that watches have not synced. Right after a restart that is so
 // for every policy for a moment, and not worth two writes.

@@ -123,9 +123,8 @@ func condition(conditionType string, status metav1.ConditionStatus, reason, mess
 func TestTheStatusOfAPolicyFollowsItsWatchesAndBindings(t *testing.T) {
 	binding := &v1alpha1.ResourceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-deployment"}, Spec: webSpec("web")}
 	b := newPolicyBed(t, webPolicy("web"), binding)
-	honored := condition("FieldsHonored", "True", "AllHonored", "every field that is set has an effect", start)
 	want := v1alpha1.PropagationStatus{ObservedGeneration: 1, Bindings: 1, Conditions: []metav1.Condition{
-		condition("Ready", "Unknown", "WatchStarting", "spec.resourceSelectors[0]: the watch of apps/v1 Deployment has not synced yet", start), honored,
+		condition("Ready", "Unknown", "WatchStarting", "spec.resourceSelectors[0]: the watch of apps/v1 Deployment has not synced yet", start),
 	}}
 	if diff := cmp.Diff(want, b.look(t)); diff != "" {
 		t.Errorf("at first, status (-want +got):\n%s", diff)
@@ -133,7 +132,7 @@ func TestTheStatusOfAPolicyFollowsItsWatchesAndBindings(t *testing.T) {
 	b.templates.put(webTemplate())
 	b.clock.SetTime(start.Add(time.Minute))
 	want.Conditions = []metav1.Condition{
-		condition("Ready", "True", "Watching", "every selected kind is watched", start.Add(time.Minute)), honored,
+		condition("Ready", "True", "Watching", "every selected kind is watched", start.Add(time.Minute)),
 	}
 	if diff := cmp.Diff(want, b.look(t)); diff != "" {
 		t.Errorf("when synced, status (-want +got):\n%s", diff)
@@ -152,7 +151,6 @@ func TestTheStatusOfAPolicyFollowsItsWatchesAndBindings(t *testing.T) {
 
 func TestAPolicyThatCannotWorkGetsOneWarningForEachCause(t *testing.T) {
 	policy := webPolicy("web")
-	policy.Spec.Failover = &v1alpha1.FailoverBehavior{}
 	b := newPolicyBed(t, policy)
 	b.templates.states[deployment] = objectcache.State{Watched: true, Err: &meta.NoKindMatchError{}}
 	b.look(t)
@@ -165,7 +163,6 @@ func TestAPolicyThatCannotWorkGetsOneWarningForEachCause(t *testing.T) {
 	}
 	want := []string{
 		"Warning KindNotFound spec.resourceSelectors[0]: the host does not serve apps/v1 Deployment: check apiVersion and kind, or install it",
-		"Warning NotYetHonored no effect in this version: spec.failover",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)

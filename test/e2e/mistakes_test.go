@@ -55,19 +55,6 @@ func TestAPolicyForAnUnknownKindSaysSo(t *testing.T) {
 	expect.Seen(t, fleet.Host, policy, policyReady(metav1.ConditionFalse, v1alpha1.ReasonKindNotFound, "Deploymnet"))
 }
 
-func TestAFieldWithoutEffectYetIsReported(t *testing.T) {
-	fleet := bed.Fleet(t)
-	ns := expect.Namespace(t, fleet)
-	policy := builder.Policy(ns, "later", builder.Selecting("apps/v1", "Deployment", ""), func(s *v1alpha1.PropagationSpec) {
-		s.Failover = &v1alpha1.FailoverBehavior{}
-		s.Placement.SpreadConstraints = []v1alpha1.SpreadConstraint{{SpreadByField: v1alpha1.SpreadByCluster, MinGroups: 1}}
-	})
-	expect.Create(t, fleet.Host, policy)
-	expect.Seen(t, fleet.Host, policy, func(p *v1alpha1.PropagationPolicy) error {
-		return expect.HasCondition(p.Status.Conditions, v1alpha1.ConditionFieldsHonored, metav1.ConditionFalse, v1alpha1.ReasonNotYetHonored, "failover")
-	})
-}
-
 var widget = schema.GroupVersionKind{Group: "e2e.example.com", Version: "v1", Kind: "Widget"}
 
 // widgetCRD is a kind of our own.

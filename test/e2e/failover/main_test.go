@@ -47,13 +47,18 @@ func readyPods(ctx context.Context, member *local.Cluster, template *appsv1.Depl
 	}
 	ready := 0
 	for i := range pods.Items {
-		for _, c := range pods.Items[i].Status.Conditions {
-			if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue && pods.Items[i].DeletionTimestamp == nil {
-				ready++
-			}
+		if isReady(&pods.Items[i]) {
+			ready++
 		}
 	}
 	return ready, nil
+}
+
+// isReady says whether a pod works, and stays.
+func isReady(pod *corev1.Pod) bool {
+	return pod.DeletionTimestamp == nil && slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
 }
 
 // service is what a watcher saw of a template that serves.

@@ -206,18 +206,23 @@ func TestAClusterThatIsDeletedIsLeftWithoutALoss(t *testing.T) {
 	neverDipped(t, all)
 }
 
-func TestAReplacementThatNeverBecomesReadyKeepsTheOldCopy(t *testing.T) {
-	fleet, ns := start(t)
-	nowhere := &v1alpha1.OverridePolicy{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "nowhere"}, Spec: v1alpha1.OverrideSpec{
+// nowhere is an override that lets the pods of a namespace find no node in a cluster, so that they never become ready.
+func nowhere(ns, cluster string) *v1alpha1.OverridePolicy {
+	return &v1alpha1.OverridePolicy{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "nowhere"}, Spec: v1alpha1.OverrideSpec{
 		OverrideRules: []v1alpha1.OverrideRule{{
-			TargetCluster: &v1alpha1.ClusterAffinity{ClusterNames: []string{"member2"}},
+			TargetCluster: &v1alpha1.ClusterAffinity{ClusterNames: []string{cluster}},
 			Overriders: v1alpha1.Overriders{Plaintext: []v1alpha1.PlaintextOverrider{{
 				Path: "/spec/template/spec/nodeSelector", Operator: v1alpha1.OverrideAdd,
 				Value: &apiextensionsv1.JSON{Raw: []byte(`{"example.com/no":"where"}`)},
 			}}},
 		}},
 	}}
-	expect.Create(t, fleet.Host, nowhere)
+}
+
+func TestAReplacementThatNeverBecomesReadyKeepsTheOldCopy(t *testing.T) {
+	fleet, ns := start(t)
+	broken := nowhere(ns, "member2")
+	expect.Create(t, fleet.Host, broken)
 	foo, p := placed(t, fleet, ns, builder.ByRoom(), builder.Clusters("member1"))
 	watcher := serve(t, fleet, foo, wanted)
 	expect.Change(t, fleet.Host, p.DeepCopy(), func(p *v1alpha1.PropagationPolicy) {
@@ -227,7 +232,7 @@ func TestAReplacementThatNeverBecomesReadyKeepsTheOldCopy(t *testing.T) {
 	expect.Seen(t, fleet.Host, expect.Binding(foo), expect.Condition(v1alpha1.ConditionMoving, metav1.ConditionTrue, v1alpha1.ReasonLastCopy, "member1 keeps 6 replicas"))
 	serves(t, fleet, foo, wanted)
 
-	expect.Delete(t, fleet.Host, nowhere)
+	expect.Delete(t, fleet.Host, broken)
 	only(t, fleet, foo, "member2")
 	expect.Seen(t, fleet.Host, expect.Binding(foo), expect.Condition(v1alpha1.ConditionMoving, metav1.ConditionFalse, v1alpha1.ReasonMoved, ""))
 	watcher.neverDipped(t, "foo")

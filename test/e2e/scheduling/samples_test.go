@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -120,7 +119,6 @@ func TestEverySampleIsPlacedAsItsCommentSays(t *testing.T) {
 				expect.Seen(t, fleet.Host, expect.Binding(builder.Deployment(ns, name)),
 					expect.Condition(v1alpha1.ConditionHealthy, metav1.ConditionTrue, v1alpha1.ReasonAllHealthy, ""))
 			}
-			policiesHonored(t, fleet, ns)
 		})
 	}
 }
@@ -182,22 +180,4 @@ func placed(ctx context.Context, fleet *local.Fleet, ns string) (placements, err
 		}
 	}
 	return all, nil
-}
-
-// policiesHonored makes sure that no policy of a namespace sets a field without effect.
-func policiesHonored(t *testing.T, fleet *local.Fleet, ns string) {
-	t.Helper()
-	var policies v1alpha1.PropagationPolicyList
-	if err := fleet.Host.Client().List(t.Context(), &policies, inNamespace(ns)); err != nil {
-		t.Fatal(err)
-	}
-	for i := range policies.Items {
-		p := &policies.Items[i]
-		honored := slices.ContainsFunc(p.Status.Conditions, func(c metav1.Condition) bool {
-			return c.Type == v1alpha1.ConditionFieldsHonored && c.Status == metav1.ConditionTrue
-		})
-		if !honored {
-			t.Errorf("policy %s sets fields without effect: %v", p.Name, p.Status.Conditions)
-		}
-	}
 }

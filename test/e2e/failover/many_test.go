@@ -1,0 +1,170 @@
+package failover
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/test/builder"
+	"github.com/flotilla-dev/flotilla/test/expect"
+	"github.com/flotilla-dev/flotilla/test/fleet/local"
+)
+
+const (
+	many   = 1000
+	urgent = 100
+	// perBinding is what leaving a cluster may cost on the host for each template: the task, the decision, its status, twice
+	// what members report, that the old copy may go, the end of the task, and the template's status; conflicts included.
+	perBinding = 12
+)
+
+func TestAThousandTemplatesLeaveALostCluster(t *testing.T) {
+	fleet, ns := start(t)
+	class := &schedulingv1.PriorityClass{ObjectMeta: metav1.ObjectMeta{Name: ns}, Value: 1000}
+	expect.Create(t, fleet.Host, class)
+	t.Cleanup(func() {
+		if err := fleet.Host.Client().Delete(context.Background(), class); err != nil {
+			t.Errorf("deleting the PriorityClass: %v", err)
+		}
+	})
+	one := func(spec *v1alpha1.PropagationSpec) {
+		spec.Placement.SpreadConstraints = []v1alpha1.SpreadConstraint{{SpreadByField: v1alpha1.SpreadByCluster, MinGroups: 1, MaxGroups: new(int32(1))}}
+	}
+	labelled := func(value string) builder.PolicyOption {
+		return func(spec *v1alpha1.PropagationSpec) {
+			spec.ResourceSelectors[0].LabelSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"tier": value}}
+		}
+	}
+	first := func(spec *v1alpha1.PropagationSpec) {
+		spec.SchedulePriority = &v1alpha1.SchedulePriority{PriorityClassSource: v1alpha1.KubePriorityClass, PriorityClassName: class.Name}
+	}
+	deployments := builder.Selecting("apps/v1", "Deployment", "")
+	policies := []*v1alpha1.PropagationPolicy{
+		builder.Policy(ns, "plain", deployments, labelled("plain"), one, builder.Clusters("member1")),
+		builder.Policy(ns, "urgent", deployments, labelled("urgent"), one, first, builder.Clusters("member1")),
+	}
+	for _, p := range policies {
+		expect.Create(t, fleet.Host, p)
+	}
+	createMany(t, fleet, ns)
+	runningIn(t, fleet, ns, "member1", many)
+	for _, p := range policies {
+		namingClusters(t, fleet, p, "member1", "member2")
+	}
+
+	began := time.Now()
+	back := lost(t, fleet, "member1")
+	runningIn(t, fleet, ns, "member2", many)
+	t.Logf("%d templates: ready elsewhere %s after the loss; the thresholds are %s, the rate is 50/s", many, time.Since(began).Round(10*time.Millisecond), thresholds)
+	firstEvicted(t, fleet, ns, began)
+	back()
+	healthy(t, fleet)
+	runningIn(t, fleet, ns, "member1", 0)
+	runningIn(t, fleet, ns, "member2", many)
+	writes := 0
+	for _, w := range managersWrites(t, fleet, began) {
+		if w.Namespace == ns {
+			writes++
+		}
+	}
+	t.Logf("%d writes on the host, %.1f for each template", writes, float64(writes)/many)
+	if writes > perBinding*many {
+		t.Errorf("%d writes on the host for %d templates, want at most %d", writes, many, perBinding*many)
+	}
+}
+
+// createMany makes many Deployments of one replica, of which some are urgent, several at a time.
+func createMany(t *testing.T, fleet *local.Fleet, ns string) {
+	t.Helper()
+	var making sync.WaitGroup
+	queue := make(chan int)
+	for range 8 {
+		making.Go(func() {
+			for i := range queue {
+				tier := "plain"
+				if i%(many/urgent) == 0 {
+					tier = "urgent"
+				}
+				d := builder.Deployment(ns, fmt.Sprintf("%s-%04d", tier, i), builder.Replicas(1), builder.Label("tier", tier))
+				if err := fleet.Host.Client().Create(t.Context(), d); err != nil {
+					t.Errorf("creating %s: %v", d.Name, err)
+				}
+			}
+		})
+	}
+	for i := range many {
+		queue <- i
+	}
+	close(queue)
+	making.Wait()
+}
+
+// runningIn waits until a member runs so many ready pods of a namespace.
+func runningIn(t *testing.T, fleet *local.Fleet, ns, member string, n int) {
+	t.Helper()
+	expect.Eventually(t, fmt.Sprintf("%d ready pods in %s", n, member), func(ctx context.Context) error {
+		var pods corev1.PodList
+		if err := fleet.Member(member).Client().List(ctx, &pods, client.InNamespace(ns)); err != nil {
+			return err
+		}
+		ready := 0
+		for i := range pods.Items {
+			if isReady(&pods.Items[i]) {
+				ready++
+			}
+		}
+		if ready != n {
+			return fmt.Errorf("%d are ready", ready)
+		}
+		return nil
+	})
+}
+
+// firstEvicted checks that the urgent templates were the first for which a task was written.
+func firstEvicted(t *testing.T, fleet *local.Fleet, ns string, after time.Time) {
+	t.Helper()
+	var order []string
+	var list v1alpha1.ResourceBindingList
+	if err := fleet.Host.Client().List(t.Context(), &list, client.InNamespace(ns)); err != nil {
+		t.Fatal(err)
+	}
+	tier := map[string]string{}
+	for i := range list.Items {
+		tier[list.Items[i].Name] = list.Items[i].Spec.Resource.Name[:5]
+	}
+	for _, w := range managersWrites(t, fleet, after) {
+		if w.Resource == "resourcebindings" && w.Subresource == "" && w.Namespace == ns && !slices.Contains(order, w.Name) {
+			order = append(order, w.Name)
+		}
+	}
+	before := 0
+	for _, name := range order[:min(urgent, len(order))] {
+		if tier[name] == "urgen" {
+			before++
+		}
+	}
+	t.Logf("of the first %d templates that were moved, %d are urgent", urgent, before)
+	// Those of one second's rate are written at the same time, in any order.
+	if before < urgent*8/10 {
+		t.Errorf("only %d of the first %d templates that were moved are urgent", before, urgent)
+	}
+}
+
+// managersWrites are the writes of the manager on the host.
+func managersWrites(t *testing.T, fleet *local.Fleet, after time.Time) []local.Write {
+	t.Helper()
+	writes, err := fleet.Host.Writes(after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.DeleteFunc(writes, func(w local.Write) bool { return w.User != "system:serviceaccount:flotilla-system:flotilla-manager" })
+}
