@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -102,6 +103,30 @@ func TestAFieldThatIsLeftAfterCreationIsTheMembers(t *testing.T) {
 	expect.Change(t, fleet.Host, web.DeepCopy(), func(d *appsv1.Deployment) { d.Spec.Template.Spec.Containers[0].Image = "web:3" })
 	expect.Seen(t, member, web.DeepCopy(), image("web:3"))
 	expect.Seen(t, member, web.DeepCopy(), replicas(5))
+}
+
+func TestAnArgumentThatIsLeftAfterCreationIsTheMembers(t *testing.T) {
+	fleet := bed.Fleet(t)
+	ns := expect.Namespace(t, fleet)
+	web := builder.Deployment(ns, "web")
+	web.Spec.Template.Spec.Containers[0].Args = []string{"--level=1", "--size=2"}
+	expect.Create(t, fleet.Host, builder.Policy(ns, "all", builder.Selecting("apps/v1", "Deployment", "web"), builder.Clusters("member1"),
+		ruled(v1alpha1.ApplyRules{IgnoreFields: []v1alpha1.IgnoredField{{Path: "/spec/template/spec/containers/0/args/0", When: v1alpha1.IgnoreAfterCreation}}})), web.DeepCopy())
+	member := fleet.Member("member1")
+	arguments := func(want ...string) func(*appsv1.Deployment) error {
+		return func(d *appsv1.Deployment) error {
+			if got := d.Spec.Template.Spec.Containers[0].Args; !slices.Equal(got, want) {
+				return fmt.Errorf("its arguments are %v, want %v", got, want)
+			}
+			return nil
+		}
+	}
+	expect.Seen(t, member, web.DeepCopy(), arguments("--level=1", "--size=2"))
+	t.Log("the template changes beside it, and at its place: the member's value stays")
+	expect.Change(t, fleet.Host, web.DeepCopy(), func(d *appsv1.Deployment) {
+		d.Spec.Template.Spec.Containers[0].Args = []string{"--level=3", "--size=4"}
+	})
+	expect.Seen(t, member, web.DeepCopy(), arguments("--level=1", "--size=4"))
 }
 
 func TestWhatIsOnlyCreatedIsTheMembersFromThenOn(t *testing.T) {
