@@ -6,8 +6,8 @@ const (
 	// On a policy: the kinds that it selects are watched and the PriorityClass that it names exists (propagation).
 	// On a ClusterTaintPolicy: the policy is obeyed (tainting).
 	ConditionReady = "Ready"
-	// ConditionTainted on a Cluster: it has an automatic taint because of its health (tainting). The condition is there
-	// only while it has.
+	// ConditionTainted on a Cluster: it has an automatic taint because of its health, or until it is clean after it was not
+	// well (tainting). The condition is there only while it has.
 	ConditionTainted = "Tainted"
 	// ConditionAPIsComplete on a Cluster: every API group of the member could be listed (cluster controller).
 	ConditionAPIsComplete = "APIsComplete"
@@ -81,6 +81,9 @@ const (
 	ReasonEvicting = "Evicting"
 	// ReasonStaysInUse: nothing new is placed in the cluster. It answers but cannot be used, so what runs there runs on.
 	ReasonStaysInUse = "RunsOn"
+	// ReasonCleaningUp: the cluster is Ready again. Nothing new is placed there until what was moved away or deleted meanwhile is
+	// removed.
+	ReasonCleaningUp = "CleaningUp"
 )
 
 // Reasons of a ClusterTaintPolicy's condition Ready. FailoverDisabled, of the condition Tainted, is another one, and so is

@@ -22,12 +22,14 @@ import (
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/objectpatch"
+	"github.com/flotilla-dev/flotilla/internal/report"
 	"github.com/flotilla-dev/flotilla/internal/stampede"
 	"github.com/flotilla-dev/flotilla/internal/taintplan"
 )
 
 // +kubebuilder:rbac:groups=flotilla.dev,resources=clusters,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=flotilla.dev,resources=clusters/status,verbs=patch
+// +kubebuilder:rbac:groups=flotilla.dev,resources=resourcebindings;clusterresourcebindings,verbs=get;list;watch
 // +kubebuilder:rbac:groups=flotilla.dev,resources=clustertaintpolicies,verbs=get;list;watch
 // +kubebuilder:rbac:groups=flotilla.dev,resources=clustertaintpolicies/status,verbs=patch
 
@@ -47,6 +49,8 @@ type Options struct {
 	Delay time.Duration
 	// Limits of what may be evicted.
 	Limits stampede.Limits
+	// Board of what members report; they tell it before it is in the bindings' status.
+	Board *report.Board
 	// Clock; the real one when nil.
 	Clock clock.PassiveClock
 }
@@ -58,7 +62,8 @@ type Reconciler struct {
 	options  Options
 }
 
-// Setup adds the controller to the manager. The manager's cache must keep the managedFields of Clusters.
+// Setup adds the controller to the manager. The manager's cache must keep the managedFields of Clusters, and have the indexes of package
+// hostindex.
 func Setup(mgr ctrl.Manager, o Options) error {
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
@@ -136,7 +141,7 @@ func again(next time.Time, outdated bool, now time.Time) ctrl.Result {
 }
 
 func (r *Reconciler) gather(ctx context.Context) (taintplan.Input, error) {
-	in := taintplan.Input{Owned: map[string]map[taintplan.Key]bool{}, Failover: r.options.Failover, Delay: r.options.Delay, Now: r.options.Clock.Now()}
+	in := taintplan.Input{Owned: map[string]map[taintplan.Key]bool{}, Leftovers: map[string]int{}, Failover: r.options.Failover, Delay: r.options.Delay, Now: r.options.Clock.Now()}
 	var clusters v1alpha1.ClusterList
 	if err := r.client.List(ctx, &clusters); err != nil {
 		return in, fmt.Errorf("listing Clusters: %w", err)
@@ -147,7 +152,16 @@ func (r *Reconciler) gather(ctx context.Context) (taintplan.Input, error) {
 	}
 	in.Clusters, in.Policies = clusters.Items, policies.Items
 	for i := range in.Clusters {
-		in.Owned[in.Clusters[i].Name] = taintplan.Owned(in.Clusters[i].ManagedFields, string(objectpatch.TaintingOwner))
+		cluster := &in.Clusters[i]
+		in.Owned[cluster.Name] = taintplan.Owned(cluster.ManagedFields, string(objectpatch.TaintingOwner))
+		if !taintplan.Returning(cluster, in.Owned[cluster.Name]) {
+			continue
+		}
+		left, err := r.leftovers(ctx, cluster.Name)
+		if err != nil {
+			return in, err
+		}
+		in.Leftovers[cluster.Name] = left
 	}
 	in.Verdict = stampede.Judge(stampede.Members(in.Clusters), r.options.Limits)
 	return in, nil

@@ -21,6 +21,10 @@ func (r *Reconciler) announce(cluster *v1alpha1.Cluster, before, after *metav1.C
 	case after == nil && before != nil:
 		r.recorder.Eventf(cluster, nil, corev1.EventTypeNormal, reasonUntainted, action, "the cluster is Ready, its automatic taints are gone")
 	case after != nil && (before == nil || before.Reason != after.Reason):
-		r.recorder.Eventf(cluster, nil, corev1.EventTypeWarning, after.Reason, action, "%s", conditions.Shorten(after.Message, conditions.MaxNote))
+		kind := corev1.EventTypeWarning
+		if after.Reason == v1alpha1.ReasonCleaningUp {
+			kind = corev1.EventTypeNormal
+		}
+		r.recorder.Eventf(cluster, nil, kind, after.Reason, action, "%s", conditions.Shorten(after.Message, conditions.MaxNote))
 	}
 }

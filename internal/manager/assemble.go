@@ -135,7 +135,7 @@ func clusterOptions(p parts, c configfile.Manager) cluster.Options {
 }
 
 func taintingOptions(p parts, f configfile.Failover) tainting.Options {
-	return tainting.Options{Failover: p.gates.Failover, Delay: f.NoExecuteDelay.Duration, Limits: evictionLimits(f)}
+	return tainting.Options{Failover: p.gates.Failover, Delay: f.NoExecuteDelay.Duration, Limits: evictionLimits(f), Board: p.board}
 }
 
 func evictionOptions(p parts, f configfile.Failover) eviction.Options {

@@ -29,6 +29,9 @@ type Input struct {
 	Policies []v1alpha1.ClusterTaintPolicy
 	// Owned are the taints that Flotilla itself has put on each cluster, by the cluster's name.
 	Owned map[string]map[Key]bool
+	// Leftovers are how many templates each cluster holds that should not be there any more, by the cluster's name. Only clusters that
+	// are Returning count.
+	Leftovers map[string]int
 	// Failover is true when what runs in clusters that are lost is evicted, and when policies count.
 	Failover bool
 	// Delay is how long a cluster must have been lost until it is evicted.
@@ -74,8 +77,8 @@ func Make(in Input) Plan {
 		if state != nil {
 			c.health(state)
 			p.Tainted = state.condition(cluster, in.Now)
-			if !state.due.IsZero() && (plan.Next.IsZero() || state.due.Before(plan.Next)) {
-				plan.Next = state.due
+			if !state.next.IsZero() && (plan.Next.IsZero() || state.next.Before(plan.Next)) {
+				plan.Next = state.next
 			}
 		}
 		for _, taint := range ruled[cluster.Name] {

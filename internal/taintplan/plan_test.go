@@ -58,6 +58,7 @@ func TestAClustersHealthBecomesTaints(t *testing.T) {
 	for name, tc := range map[string]struct {
 		cluster v1alpha1.Cluster
 		foreign bool // the taints that are there are somebody else's
+		left    int  // templates that should not be there any more
 		off     bool // the gate Failover is off
 		verdict stampede.Verdict
 		after   time.Duration
@@ -68,6 +69,23 @@ func TestAClustersHealthBecomesTaints(t *testing.T) {
 		"ready": {cluster: berlin(metav1.ConditionTrue, v1alpha1.ReasonClusterReady)},
 		"ready again": {
 			cluster: berlin(metav1.ConditionTrue, v1alpha1.ReasonClusterReady, taint(silent, noSchedule, 0), taint(silent, noExecute, delay)), after: time.Minute,
+		},
+		"ready again, and not clean": {
+			cluster: berlin(metav1.ConditionTrue, v1alpha1.ReasonClusterReady, taint(silent, noSchedule, 0), taint(silent, noExecute, delay)), left: 3, after: time.Minute,
+			want: []corev1.Taint{taint(silent, noSchedule, 0)}, next: time.Minute + cleaningLook,
+			tainted: tainted(v1alpha1.ReasonCleaningUp, silent+"; nothing new is placed there; it is Ready, and still holds old copies of 3 templates that were moved or deleted, which are being removed"),
+		},
+		"ready again, not clean, not healthy before": {
+			cluster: berlin(metav1.ConditionTrue, v1alpha1.ReasonClusterReady, taint(notReady, noSchedule, time.Second)), left: 1, off: true, after: time.Minute,
+			want: []corev1.Taint{taint(notReady, noSchedule, time.Second)}, next: time.Minute + cleaningLook,
+			tainted: tainted(v1alpha1.ReasonCleaningUp, notReady+"; nothing new is placed there; it is Ready, and still holds old copies of 1 templates that were moved or deleted, which are being removed"),
+		},
+		"ready again, and something cannot be removed": {
+			cluster: berlin(metav1.ConditionTrue, v1alpha1.ReasonClusterReady, taint(silent, noSchedule, 0)), left: 3, after: cleaningPatience,
+		},
+		"ready all the time, with something to remove": {cluster: berlin(metav1.ConditionTrue, v1alpha1.ReasonClusterReady), left: 3},
+		"ready, not clean, and a user keeps it tainted": {
+			cluster: berlin(metav1.ConditionTrue, v1alpha1.ReasonClusterReady, taint(silent, noSchedule, 0)), foreign: true, left: 3,
 		},
 		"silent for a moment": {
 			cluster: berlin(conditionF, unreach), after: time.Second, next: delay,
@@ -121,7 +139,7 @@ func TestAClustersHealthBecomesTaints(t *testing.T) {
 		"new": {cluster: v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "berlin"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := Input{Clusters: []v1alpha1.Cluster{tc.cluster}, Failover: !tc.off, Delay: delay, Verdict: tc.verdict, Now: start.Add(tc.after)}
+			in := Input{Clusters: []v1alpha1.Cluster{tc.cluster}, Failover: !tc.off, Delay: delay, Verdict: tc.verdict, Now: start.Add(tc.after), Leftovers: map[string]int{"berlin": tc.left}}
 			if !tc.foreign {
 				in.Owned = map[string]map[Key]bool{"berlin": all(tc.cluster)}
 			}

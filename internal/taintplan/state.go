@@ -12,23 +12,34 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/health"
 )
 
-// state is what becomes of a cluster that is not Ready.
+const (
+	// cleaningLook is how often to look whether a cluster that is back is clean.
+	cleaningLook = 500 * time.Millisecond
+	// cleaningPatience is how long a cluster that is back may hold what was moved away until it is used again all the same: an
+	// object that cannot be removed, such as one with a finalizer of its own, must not cost the fleet a cluster.
+	cleaningPatience = 5 * time.Minute
+)
+
+// state is what becomes of a cluster that is not Ready, or not clean.
 type state struct {
 	// key of its taints.
 	key string
 	// evict is true when the taint that evicts is due.
 	evict bool
-	// due is when it will be; zero when it is, or never will.
-	due time.Time
+	// next is when to judge again although nothing changes; zero for never.
+	next time.Time
 	// reason and message of the condition Tainted.
 	reason, message string
 }
 
-// judge says what becomes of a cluster; nil when it is Ready, or was never looked at.
+// judge says what becomes of a cluster; nil when it is Ready and clean, or was never looked at.
 func judge(in Input, cluster *v1alpha1.Cluster) *state {
 	ready := readyOf(cluster)
-	if ready == nil || ready.Status == metav1.ConditionTrue {
+	switch {
+	case ready == nil:
 		return nil
+	case ready.Status == metav1.ConditionTrue:
+		return clean(in, cluster, ready)
 	}
 	s := &state{key: v1alpha1.NotReadyTaint}
 	if ready.Status == metav1.ConditionUnknown || ready.Reason == v1alpha1.ReasonClusterNotReachable {
@@ -45,12 +56,43 @@ func judge(in Input, cluster *v1alpha1.Cluster) *state {
 	case in.Verdict.Held():
 		s.reason, s.message = v1alpha1.ReasonEvictionHeld, in.Verdict.Message
 	case in.Now.Before(due) && !evicts(cluster, in.Owned[cluster.Name]):
-		s.due = due
+		s.next = due
 		s.reason, s.message = v1alpha1.ReasonEvictionPending, "what runs there is evicted from "+due.UTC().Format(time.RFC3339)+" on, unless the cluster returns"
 	default:
 		s.evict, s.reason, s.message = true, v1alpha1.ReasonEvicting, "what does not tolerate it is evicted"
 	}
 	return s
+}
+
+// clean says what becomes of a cluster that is Ready: until what was moved away meanwhile is removed there, it is not used again. What is
+// left would take the room of what is placed, and run twice.
+func clean(in Input, cluster *v1alpha1.Cluster, ready *metav1.Condition) *state {
+	key, back := automatic(cluster, in.Owned[cluster.Name])
+	left := in.Leftovers[cluster.Name]
+	if !back || left == 0 || !in.Now.Before(ready.LastTransitionTime.Add(cleaningPatience)) {
+		return nil
+	}
+	return &state{
+		key: key, next: in.Now.Add(cleaningLook), reason: v1alpha1.ReasonCleaningUp,
+		message: fmt.Sprintf("it is Ready, and still holds old copies of %d templates that were moved or deleted, which are being removed", left),
+	}
+}
+
+// Returning is true when a cluster is Ready and has an automatic taint of Flotilla's own still.
+func Returning(cluster *v1alpha1.Cluster, owned map[Key]bool) bool {
+	ready := readyOf(cluster)
+	_, tainted := automatic(cluster, owned)
+	return tainted && ready != nil && ready.Status == metav1.ConditionTrue
+}
+
+// automatic is the key of an automatic taint that is there; false for none.
+func automatic(cluster *v1alpha1.Cluster, owned map[Key]bool) (string, bool) {
+	for i := range cluster.Spec.Taints {
+		if t := &cluster.Spec.Taints[i]; v1alpha1.IsHealthTaint(t.Key) && owned[Key{t.Key, t.Effect}] {
+			return t.Key, true
+		}
+	}
+	return "", false
 }
 
 // evicts is true when the automatic taint that evicts is there.

@@ -21,7 +21,9 @@ import (
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/controllers/tainting"
+	"github.com/flotilla-dev/flotilla/internal/hostindex"
 	"github.com/flotilla-dev/flotilla/internal/objectpatch"
+	posts "github.com/flotilla-dev/flotilla/internal/report"
 	"github.com/flotilla-dev/flotilla/internal/stampede"
 	"github.com/flotilla-dev/flotilla/test/expect"
 	"github.com/flotilla-dev/flotilla/test/fleet/local"
@@ -43,6 +45,9 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(code)
 }
+
+// board is what members report; the tests post on it.
+var board = posts.NewBoard()
 
 var running struct {
 	once sync.Once
@@ -102,8 +107,12 @@ func startController(t *testing.T, host *local.Cluster) error {
 	if err != nil {
 		return err
 	}
-	err = tainting.Setup(mgr, tainting.Options{Failover: true, Delay: delay, Limits: stampede.DefaultLimits()})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	running.stop = cancel
+	if err := hostindex.Register(ctx, mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	err = tainting.Setup(mgr, tainting.Options{Failover: true, Delay: delay, Limits: stampede.DefaultLimits(), Board: board})
 	ended := make(chan error, 1)
 	running.stop = func() {
 		cancel()

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	posts "github.com/flotilla-dev/flotilla/internal/report"
 	"github.com/flotilla-dev/flotilla/test/expect"
 	"github.com/flotilla-dev/flotilla/test/fleet/local"
 )
@@ -71,6 +72,35 @@ func TestAFleetThatIsLostAtOnceIsNotEvicted(t *testing.T) {
 	expect.Seen(t, host, named("one"), has(unreachable+":NoSchedule", unreachable+":NoExecute"))
 	expect.Seen(t, host, named("two"), has())
 	expect.Seen(t, host, named("three"), has())
+}
+
+func TestAClusterThatIsBackGetsNothingNewUntilItIsClean(t *testing.T) {
+	host := setUp(t)
+	join(t, host, "one", "two", "three")
+	report(t, host, "one", metav1.ConditionFalse, v1alpha1.ReasonClusterNotReachable)
+	expect.Seen(t, host, named("one"), has(unreachable+":NoSchedule", unreachable+":NoExecute"))
+
+	// Meanwhile web was moved to another cluster.
+	binding := &v1alpha1.ResourceBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web"},
+		Spec: v1alpha1.BindingSpec{
+			Resource: v1alpha1.ObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "default", Name: "web"},
+			Clusters: []v1alpha1.TargetCluster{{Name: "two"}},
+		},
+	}
+	expect.Create(t, host, binding)
+	binding.Status.AggregatedStatus = []v1alpha1.AggregatedStatusItem{{ClusterName: "one", Health: v1alpha1.HealthUnknown}}
+	if err := host.Client().Status().Update(t.Context(), binding); err != nil {
+		t.Fatal(err)
+	}
+
+	report(t, host, "one", metav1.ConditionTrue, v1alpha1.ReasonClusterReady)
+	expect.Seen(t, host, named("one"), says(v1alpha1.ReasonCleaningUp))
+	expect.Seen(t, host, named("one"), has(unreachable+":NoSchedule"))
+	board.Post(client.ObjectKeyFromObject(binding), "one", posts.Report{Gone: true, BindingGeneration: 1})
+	expect.Seen(t, host, named("one"), has())
+	expect.Seen(t, host, named("one"), says(""))
+	expect.Delete(t, host, binding)
 }
 
 // never watches for a while that a cluster does not get a NoExecute taint of a key.
