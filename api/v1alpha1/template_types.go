@@ -54,12 +54,12 @@ func WrapperKind(namespace string) schema.GroupVersionKind {
 
 // ResourceTemplateSpec holds what members get.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.manifest.metadata) && has(self.manifest.metadata.name) && self.manifest.metadata.name != ”",message="manifest.metadata.name is required"
+// +kubebuilder:validation:XValidation:rule="has(self.manifest.metadata) && has(self.manifest.metadata.name) && size(self.manifest.metadata.name) > 0",message="manifest.metadata.name is required"
 // +kubebuilder:validation:XValidation:rule="self.manifest.kind != 'List'",message="manifest must be one object: wrap each object of a List in a template of its own"
 // +kubebuilder:validation:XValidation:rule="!self.manifest.apiVersion.startsWith('flotilla.dev/')",message="manifest must not be one of Flotilla's own kinds"
 // +kubebuilder:validation:XValidation:rule="!(self.manifest.apiVersion == 'v1' && self.manifest.kind in ['Event', 'Endpoints', 'Node']) && !self.manifest.apiVersion.startsWith('events.k8s.io/') && !self.manifest.apiVersion.startsWith('coordination.k8s.io/') && !self.manifest.apiVersion.startsWith('discovery.k8s.io/')",message="manifest must not be of a kind that each cluster makes for itself: Event, Lease, Node, Endpoints, EndpointSlice"
 // +kubebuilder:validation:XValidation:rule="self.manifest.kind == oldSelf.manifest.kind && self.manifest.metadata.name == oldSelf.manifest.metadata.name",message="manifest: kind and metadata.name cannot be changed: delete the template and create another one"
-// +kubebuilder:validation:XValidation:rule="(self.manifest.apiVersion.contains('/') ? self.manifest.apiVersion.split('/')[0] : ”) == (oldSelf.manifest.apiVersion.contains('/') ? oldSelf.manifest.apiVersion.split('/')[0] : ”)",message="manifest: the group in apiVersion cannot be changed: delete the template and create another one"
+// +kubebuilder:validation:XValidation:rule="self.manifest.apiVersion.contains('/') == oldSelf.manifest.apiVersion.contains('/') && (!self.manifest.apiVersion.contains('/') || self.manifest.apiVersion.split('/')[0] == oldSelf.manifest.apiVersion.split('/')[0])",message="manifest: the group in apiVersion cannot be changed: delete the template and create another one"
 type ResourceTemplateSpec struct {
 	// manifest is the object that members get, whole: apiVersion, kind, metadata.name and whatever its kind has. Its kind need not
 	// exist on the host, only in the members. In a ResourceTemplate it lies in the template's own namespace (metadata.namespace
