@@ -48,6 +48,7 @@ spec:
       decisionConditions: {tolerationSeconds: 60}
       purgeMode: Gracefully
       gracePeriodSeconds: 600
+      coolDownSeconds: 120
       statePreservation: {rules: [{aliasLabelName: example.com/checkpoint, jsonPath: "{.checkpoint}"}]}
     cluster:
       purgeMode: Directly

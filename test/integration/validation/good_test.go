@@ -69,7 +69,7 @@ func TestFieldsThatAreLeftOutGetTheirDefaults(t *testing.T) {
 				},
 				"failover": map[string]any{
 					"application": map[string]any{
-						"decisionConditions": map[string]any{"tolerationSeconds": int64(300)}, "purgeMode": "Gracefully",
+						"decisionConditions": map[string]any{"tolerationSeconds": int64(300)}, "coolDownSeconds": int64(600), "purgeMode": "Gracefully",
 					},
 					"cluster": map[string]any{"purgeMode": "Gracefully"},
 				},
