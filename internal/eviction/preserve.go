@@ -16,6 +16,10 @@ import (
 // all together.
 const maxValue = 4096
 
+// maxReading bounds what is read for one task: the bytes of the status, times the rules that read it. A rule may look at every value
+// of the status, all rules of a task are read in the one sweep of the fleet, and whoever may write a policy may write them.
+const maxReading = 256 << 10
+
 // preserved is the part of an old copy's state that its replacement gets.
 type preserved struct {
 	labels, annotations map[string]string
@@ -31,6 +35,9 @@ func preserve(rules *v1alpha1.StatePreservation, item *v1alpha1.AggregatedStatus
 		return p
 	}
 	status, err := statusOf(item)
+	if err == nil && len(item.Status.Raw)*len(rules.Rules) > maxReading {
+		err = fmt.Errorf("the status has %d bytes, too many for %d rules", len(item.Status.Raw), len(rules.Rules))
+	}
 	for i := range rules.Rules {
 		p.apply(&rules.Rules[i], status, err)
 	}
@@ -81,9 +88,6 @@ func checkState(rule *v1alpha1.StatePreservationRule, value string) error {
 		return errors.New("it is not a valid name")
 	}
 	if rule.AliasLabelName == "" {
-		if len(value) > maxValue {
-			return fmt.Errorf("the value has %d bytes, more than %d", len(value), maxValue)
-		}
 		return nil
 	}
 	if problems := validation.IsValidLabelValue(value); len(problems) > 0 {
@@ -113,17 +117,46 @@ func extract(path string, status any) (string, error) {
 	if err := bounded(parsed.Root); err != nil {
 		return "", err
 	}
+	if err := single(parsed.Root); err != nil {
+		return "", err
+	}
 	if err := expression.Parse(path); err != nil {
 		return "", fmt.Errorf("the jsonPath is not valid: %w", err)
 	}
-	var text strings.Builder
+	var text value
 	if err := expression.Execute(&text, status); err != nil {
 		return "", err
 	}
-	if text.Len() == 0 || text.String() == "null" {
+	if len(text.bytes) == 0 || string(text.bytes) == "null" {
 		return "", errors.New("the status has no value there")
 	}
-	return text.String(), nil
+	return string(text.bytes), nil
+}
+
+// value is what a path yields, while it is not too long.
+type value struct{ bytes []byte }
+
+// Write refuses what makes the value too long, so that it is not made first and measured then.
+func (v *value) Write(more []byte) (int, error) {
+	if len(v.bytes)+len(more) > maxValue {
+		return 0, fmt.Errorf("the value has more than %d bytes", maxValue)
+	}
+	v.bytes = append(v.bytes, more...)
+	return len(more), nil
+}
+
+// single refuses a path that reads more than once: 256 times {.a} would be 256 times the status.
+func single(root *jsonpath.ListNode) error {
+	reads := 0
+	for _, node := range root.Nodes {
+		if node.Type() != jsonpath.NodeText {
+			reads++
+		}
+	}
+	if reads != 1 {
+		return errors.New("the jsonPath must have exactly one {...}")
+	}
+	return nil
 }
 
 // bounded refuses what can visit a value more than once, because then a short path on a small status takes for ever: descents

@@ -23,7 +23,9 @@ func TestAPathIsWhatKubectlMakesOfIt(t *testing.T) {
 		"in braces":              {"{.jobStatus.jobId}", "fd72014d", ""},
 		"bare":                   {".jobStatus.jobId", "fd72014d", ""},
 		"from the root":          {"{$.jobStatus.savepoint.path}", "s3://savepoints/17", ""},
-		"with text around":       {"{.jobStatus.jobId}/{.jobStatus.state}", "fd72014d/RUNNING", ""},
+		"with text around":       {"job/{.jobStatus.jobId}", "job/fd72014d", ""},
+		"two of them":            {"{.jobStatus.jobId}/{.jobStatus.state}", "", "exactly one {...}"},
+		"many of them":           {strings.Repeat("{.text}", 100), "", "exactly one {...}"},
 		"an index":               {".list[1]", "b", ""},
 		"the last":               {".list[-1:]", "b", ""},
 		"all":                    {".list[*]", "a b", ""},
@@ -92,7 +94,19 @@ func TestWhatCannotBePreservedIsLeftOutAndNamed(t *testing.T) {
 		},
 		"a value that is too long": {
 			rules: []v1alpha1.StatePreservationRule{annotation("text", ".text")}, status: long,
-			want: preserved{lost: []string{"text (the value has 4097 bytes, more than 4096)"}},
+			want: preserved{lost: []string{"text (the value has more than 4096 bytes)"}},
+		},
+		"a value that becomes too long": {
+			rules: []v1alpha1.StatePreservationRule{annotation("items", ".items[*]")}, status: `{"items": ["` + strings.Repeat(`x", "`, maxValue) + `"]}`,
+			want: preserved{lost: []string{"items (the value has more than 4096 bytes)"}},
+		},
+		"a large status and one rule": {
+			rules: []v1alpha1.StatePreservationRule{annotation("job", ".job")}, status: `{"job": "7", "text": "` + strings.Repeat("x", maxReading/2) + `"}`,
+			want: preserved{annotations: map[string]string{"job": "7"}},
+		},
+		"a large status and many rules": {
+			rules: []v1alpha1.StatePreservationRule{annotation("job", ".job"), annotation("text", ".text")}, status: `{"job": "7", "text": "` + strings.Repeat("x", maxReading/2) + `"}`,
+			want: preserved{lost: []string{"job (the status has 131096 bytes, too many for 2 rules)", "text (the status has 131096 bytes, too many for 2 rules)"}},
 		},
 		"a name that is none": {
 			rules: []v1alpha1.StatePreservationRule{label("a b", ".text")},
