@@ -8,6 +8,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -120,12 +121,13 @@ func TestAnApplicationThatFailsMovesWithItsStateAndDoesNotComeBack(t *testing.T)
 	one := func(spec *v1alpha1.PropagationSpec) {
 		spec.Placement.SpreadConstraints = []v1alpha1.SpreadConstraint{{SpreadByField: v1alpha1.SpreadByCluster, MinGroups: 1, MaxGroups: new(int32(1))}}
 		spec.Failover = &v1alpha1.FailoverBehavior{Application: &v1alpha1.ApplicationFailoverBehavior{
-			DecisionConditions: v1alpha1.DecisionConditions{TolerationSeconds: new(int32(2))}, PurgeMode: v1alpha1.PurgeGracefully,
+			DecisionConditions: v1alpha1.DecisionConditions{TolerationSeconds: new(int32(6))}, PurgeMode: v1alpha1.PurgeGracefully,
 			StatePreservation: &v1alpha1.StatePreservation{Rules: []v1alpha1.StatePreservationRule{{AliasLabelName: "example.com/generation", JSONPath: "{.observedGeneration}"}}},
 		}}
 	}
 	foo, p := placed(t, fleet, ns, builder.ByRoom(), one, builder.Clusters("member1"))
 	namingClusters(t, fleet, p, "member1", "member2")
+	expect.Seen(t, fleet.Host, expect.Binding(foo), expect.Condition(v1alpha1.ConditionHealthy, metav1.ConditionTrue, v1alpha1.ReasonAllHealthy, ""))
 	watcher := serve(t, fleet, foo, wanted-wanted/4) // its own rolling update takes a quarter
 	broken := nowhere(ns, "member1")
 	expect.Create(t, fleet.Host, broken)

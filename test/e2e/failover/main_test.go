@@ -20,7 +20,13 @@ import (
 	"github.com/flotilla-dev/flotilla/test/fleet/local"
 )
 
-var bed = local.Bed{Options: local.Options{Members: 3, Managers: 1, ManagerConfig: "testdata/manager.yaml"}}
+// Each member has room for the pods of TestAThousandTemplatesLeaveALostCluster.
+var bed = local.Bed{Options: local.Options{
+	Members: 3, Managers: 1, ManagerConfig: "testdata/manager.yaml",
+	MemberNodes: map[string]local.NodeGroup{"member1": large, "member2": large, "member3": large},
+}}
+
+var large = local.NodeGroup{Count: 5, Size: local.DefaultNodeSize()}
 
 func TestMain(m *testing.M) { os.Exit(bed.Run(m)) }
 
