@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/lookout"
 	"github.com/flotilla-dev/flotilla/internal/membercluster"
 )
 
@@ -60,6 +61,8 @@ type Options struct {
 	Failover bool
 	// Timings of the looks; the defaults where zero.
 	Timings Timings
+	// Lookout takes note of each look; none is noted when nil.
+	Lookout *lookout.Lookout
 }
 
 // Timings say how often and how patiently members are looked at.
@@ -78,6 +81,12 @@ type Timings struct {
 	// FailureThreshold is how long a Ready member must not answer before it is no longer Ready; 30 s when
 	// zero.
 	FailureThreshold time.Duration
+}
+
+// LooksCount is for how long a look at a member says how it is: three of the next may fail to happen, or take as long as they may.
+func (t Timings) LooksCount() time.Duration {
+	t = t.withDefaults()
+	return 3*(t.ProbeInterval+t.ProbeTimeout) + t.CollectTimeout
 }
 
 // The defaults of Timings. The thresholds are the peer's; three probes make one decision.
@@ -101,16 +110,21 @@ func (o Options) withDefaults() Options {
 	if o.Workers == 0 {
 		o.Workers = defaultWorkers
 	}
+	o.Timings = o.Timings.withDefaults()
+	return o
+}
+
+func (t Timings) withDefaults() Timings {
 	for value, fallback := range map[*time.Duration]time.Duration{
-		&o.Timings.ProbeInterval: defaultProbeInterval, &o.Timings.ProbeTimeout: defaultProbeTimeout,
-		&o.Timings.CollectInterval: defaultCollectInterval, &o.Timings.CollectTimeout: defaultCollectTimeout,
-		&o.Timings.SuccessThreshold: defaultSuccessThreshold, &o.Timings.FailureThreshold: defaultFailureThreshold,
+		&t.ProbeInterval: defaultProbeInterval, &t.ProbeTimeout: defaultProbeTimeout,
+		&t.CollectInterval: defaultCollectInterval, &t.CollectTimeout: defaultCollectTimeout,
+		&t.SuccessThreshold: defaultSuccessThreshold, &t.FailureThreshold: defaultFailureThreshold,
 	} {
 		if *value == 0 {
 			*value = fallback
 		}
 	}
-	return o
+	return t
 }
 
 // Reconciler keeps what is known of each member true.
@@ -176,6 +190,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, cluster *v1alpha1.Cluster) (
 		return ctrl.Result{}, err
 	}
 	status := nextStatus(cluster, seen, r.options.Clock.Now(), r.options)
+	if r.options.Lookout != nil {
+		r.options.Lookout.Note(cluster.UID, seen.fault == nil, meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionReady))
+	}
 	if err := r.report(ctx, cluster, status); err != nil {
 		return ctrl.Result{}, err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/eviction"
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
+	"github.com/flotilla-dev/flotilla/internal/lookout"
 	"github.com/flotilla-dev/flotilla/internal/ownwrites"
 )
 
@@ -38,6 +39,8 @@ const (
 type Options struct {
 	// Settings of the administrator.
 	Settings eviction.Settings
+	// Lookout of this process; what Clusters say is taken for what is so when nil, as in tests.
+	Lookout *lookout.Lookout
 	// Clock; the real one when nil.
 	Clock clock.PassiveClock
 }
@@ -48,6 +51,7 @@ type Reconciler struct {
 	events   events.EventRecorder
 	clock    clock.PassiveClock
 	settings eviction.Settings
+	lookout  *lookout.Lookout
 	writes   *ownwrites.Writes
 	// turns, failed and held are what the last sweep leaves to the next. Sweeps do not overlap.
 	turns  eviction.Turns
@@ -63,6 +67,9 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	r := newReconciler(mgr.GetClient(), mgr.GetEventRecorder("flotilla-"+name), o)
 	begin := source.Func(func(_ context.Context, q queue) error {
 		q.Add(sweep)
+		if o.Lookout != nil {
+			o.Lookout.OnNews(func() { wake(q) })
+		}
 		return nil
 	})
 	err := ctrl.NewControllerManagedBy(mgr).
@@ -87,7 +94,7 @@ func newReconciler(c client.Client, recorder events.EventRecorder, o Options) *R
 		o.Clock = clock.RealClock{}
 	}
 	return &Reconciler{
-		client: c, events: recorder, clock: o.Clock, settings: o.Settings, writes: ownwrites.New(o.Clock),
+		client: c, events: recorder, clock: o.Clock, settings: o.Settings, lookout: o.Lookout, writes: ownwrites.New(o.Clock),
 		failed: sets.New[types.NamespacedName](), held: sets.New[string](),
 	}
 }
@@ -103,9 +110,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 		return ctrl.Result{}, err
 	}
 	now := r.clock.Now()
-	plan := eviction.Plan(eviction.Input{
-		Clusters: clusters.Items, Bindings: bindings, Turns: r.turns, Failed: r.failed, Now: now, Settings: r.settings,
-	})
+	in := eviction.Input{Clusters: clusters.Items, Bindings: bindings, Turns: r.turns, Failed: r.failed, Now: now, Settings: r.settings}
+	if r.lookout != nil {
+		in.Sightings = r.lookout.Sightings()
+	}
+	plan := eviction.Plan(in)
 	r.turns = plan.Turns
 	conflicts, err := r.write(ctx, plan.Changes)
 	r.tellGuard(clusters.Items, &plan)

@@ -43,7 +43,7 @@ func clusterMatters(old, now *v1alpha1.Cluster) bool {
 	ready := func(c *v1alpha1.Cluster) bool {
 		return meta.IsStatusConditionTrue(c.Status.Conditions, v1alpha1.ConditionReady)
 	}
-	return stampede.MemberOf(old) != stampede.MemberOf(now) || ready(old) != ready(now) ||
+	return stampede.MemberOf(old, nil) != stampede.MemberOf(now, nil) || stampede.Answers(old) != stampede.Answers(now) || ready(old) != ready(now) ||
 		(old.DeletionTimestamp == nil) != (now.DeletionTimestamp == nil) ||
 		!equality.Semantic.DeepEqual(old.Spec.Taints, now.Spec.Taints) ||
 		!equality.Semantic.DeepEqual(old.Status.TaintTimes, now.Status.TaintTimes)

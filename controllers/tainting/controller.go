@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -19,8 +20,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/lookout"
 	"github.com/flotilla-dev/flotilla/internal/objectpatch"
 	"github.com/flotilla-dev/flotilla/internal/report"
 	"github.com/flotilla-dev/flotilla/internal/stampede"
@@ -51,6 +54,8 @@ type Options struct {
 	Limits stampede.Limits
 	// Board of what members report; they tell it before it is in the bindings' status.
 	Board *report.Board
+	// Lookout of this process; what Clusters say is taken for what is so when nil, as in tests.
+	Lookout *lookout.Lookout
 	// Clock; the real one when nil.
 	Clock clock.PassiveClock
 }
@@ -60,6 +65,9 @@ type Reconciler struct {
 	client   client.Client
 	recorder events.EventRecorder
 	options  Options
+	// held is true when the last plan held what evicts, heldUntil when one last ceased to. Plans do not overlap.
+	held      bool
+	heldUntil time.Time
 }
 
 // Setup adds the controller to the manager. The manager's cache must keep the managedFields of Clusters, and have the indexes of package
@@ -74,7 +82,14 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	fleet := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
 		return []reconcile.Request{{}}
 	})
+	news := source.Func(func(_ context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+		if o.Lookout != nil {
+			o.Lookout.OnNews(func() { q.Add(reconcile.Request{}) })
+		}
+		return nil
+	})
 	err := ctrl.NewControllerManagedBy(mgr).Named(name).
+		WatchesRawSource(news).
 		Watches(&v1alpha1.Cluster{}, fleet, builder.WithPredicates(matters())).
 		Watches(&v1alpha1.ClusterTaintPolicy{}, fleet, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Complete(r)
@@ -163,8 +178,21 @@ func (r *Reconciler) gather(ctx context.Context) (taintplan.Input, error) {
 		}
 		in.Leftovers[cluster.Name] = left
 	}
-	in.Verdict = stampede.Judge(stampede.Members(in.Clusters), r.options.Limits)
+	if r.options.Lookout != nil {
+		in.Sightings = r.options.Lookout.Sightings()
+	}
+	in.Verdict = stampede.Judge(stampede.Members(in.Clusters, in.Sightings), r.options.Limits)
+	in.HeldUntil = r.noteHold(in.Verdict.Held(), in.Now)
 	return in, nil
+}
+
+// noteHold is when a hold last ended.
+func (r *Reconciler) noteHold(held bool, now time.Time) time.Time {
+	if r.held && !held {
+		r.heldUntil = now
+	}
+	r.held = held
+	return r.heldUntil
 }
 
 func (r *Reconciler) reportPolicy(ctx context.Context, policy *v1alpha1.ClusterTaintPolicy, want v1alpha1.ClusterTaintPolicyStatus) error {

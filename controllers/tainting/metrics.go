@@ -13,7 +13,7 @@ import (
 var (
 	clustersSeen = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "flotilla_clusters",
-		Help: "Clusters, by how the host sees them: Fine, Lost, GivenUp (lost, and evicted) or Apart (tells nothing of the fleet).",
+		Help: "Clusters, by how the host sees them: Fine, Lost, GivenUp (lost, and evicted), Unasked (by this manager, which has just begun) or Apart (tells nothing of the fleet).",
 	}, []string{"sight"})
 	evictionsHeld = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "flotilla_evictions_held",
@@ -29,10 +29,10 @@ func registerMetrics() {
 // measure shows the state of the fleet.
 func measure(in taintplan.Input) {
 	counts := map[stampede.Sight]int{}
-	for _, member := range stampede.Members(in.Clusters) {
+	for _, member := range stampede.Members(in.Clusters, in.Sightings) {
 		counts[member.Sight]++
 	}
-	for _, sight := range []stampede.Sight{stampede.Fine, stampede.Lost, stampede.GivenUp, stampede.Apart} {
+	for _, sight := range []stampede.Sight{stampede.Fine, stampede.Lost, stampede.GivenUp, stampede.Unasked, stampede.Apart} {
 		clustersSeen.WithLabelValues(string(sight)).Set(float64(counts[sight]))
 	}
 	held := 0.0

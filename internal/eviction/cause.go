@@ -47,15 +47,27 @@ func (c *cause) before(o *cause, now time.Time) bool {
 	return c.due.Before(o.due)
 }
 
-// taintCause is the cause that counts among the taints of a cluster; nil when they are all tolerated.
+// taintCause is the cause that counts among the taints of a cluster; nil when they are all tolerated. What the manager itself once said
+// about a cluster's health begins nothing while it does not know that it is still so.
 func (p *planner) taintCause(cluster *v1alpha1.Cluster, placement *v1alpha1.Placement) *cause {
+	lost := p.lost(cluster)
 	var first *cause
 	for c := range p.taintCauses(cluster, placement) {
+		if c.health && !lost {
+			continue
+		}
 		if first == nil || c.before(first, p.Now) {
 			first = c
 		}
 	}
 	return first
+}
+
+// lost says whether this process knows that a cluster is not well, and nothing says that it is about to be: it is not back, so that its
+// taint is about to go, and does not answer again.
+func (p *planner) lost(cluster *v1alpha1.Cluster) bool {
+	_, known := p.Sightings.Lost(cluster)
+	return known && p.sights[cluster.Name] != stampede.Fine && !stampede.Answers(cluster)
 }
 
 // anyTaint says whether a taint of a cluster evicts sooner or later, and is as asked for.
@@ -152,9 +164,6 @@ func (p *planner) applicationCause(b *binding, cluster *v1alpha1.Cluster) *cause
 // candidateCause is the cause for which a cluster that a binding is in is to be left, now or later; nil for none.
 func (p *planner) candidateCause(b *binding, cluster *v1alpha1.Cluster) *cause {
 	taint := p.taintCause(cluster, b.spec.Placement)
-	if taint != nil && taint.health && p.sights[cluster.Name] == stampede.Fine {
-		taint = nil // it is back, and its taint is about to go
-	}
 	application := p.applicationCause(b, cluster)
 	if taint == nil || application != nil && application.before(taint, p.Now) {
 		return application

@@ -75,7 +75,7 @@ func newPlanner(in Input) *planner {
 		Input: in, clusters: make(map[string]*v1alpha1.Cluster, len(in.Clusters)),
 		sights: make(map[string]stampede.Sight, len(in.Clusters)), groups: make(map[string]string, len(in.Clusters)),
 	}
-	members := stampede.Members(in.Clusters)
+	members := stampede.Members(in.Clusters, in.Sightings)
 	for i := range in.Clusters {
 		name := in.Clusters[i].Name
 		p.clusters[name], p.sights[name], p.groups[name] = &in.Clusters[i], members[i].Sight, members[i].Group

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/utils/ptr"
@@ -252,5 +253,49 @@ func TestOneOfManyBindingsInTwoLostClustersLeavesBoth(t *testing.T) {
 	result := f.plan()
 	if diff := cmp.Diff([]string{"web a", "web b"}, f.started); diff != "" || len(result.Changes) != 1 {
 		t.Errorf("%d changes, started (-want +got):\n%s", len(result.Changes), diff)
+	}
+}
+
+func TestWhatAnotherManagerSawBeginsNoEviction(t *testing.T) {
+	evicted := func(change func(*v1alpha1.Cluster)) v1alpha1.Cluster {
+		c := lost("a", evicting(v1alpha1.UnreachableTaint, time.Hour))
+		c.UID = "a"
+		if change != nil {
+			change(&c)
+		}
+		return c
+	}
+	answers := func(c *v1alpha1.Cluster) { c.Status.Probe = &v1alpha1.ProbeStatus{Outcome: metav1.ConditionTrue} }
+	drained := func(c *v1alpha1.Cluster) {
+		c.Spec.Taints = append(c.Spec.Taints, evicting(v1alpha1.DrainTaint, time.Minute))
+	}
+	known := stampede.Sightings{"a": {LostSince: start}, "b": {Answers: true}, "c": {Answers: true}}
+	for name, tc := range map[string]struct {
+		cluster v1alpha1.Cluster
+		seen    stampede.Sightings
+		want    string
+	}{
+		"this manager has seen it":           {evicted(nil), known, "a TaintUntolerated"},
+		"nobody was asked yet":               {evicted(nil), stampede.Sightings{}, ""},
+		"all others were asked":              {evicted(nil), stampede.Sightings{"b": {Answers: true}, "c": {Answers: true}}, ""},
+		"it was asked, and no other":         {evicted(nil), stampede.Sightings{"a": {LostSince: start}}, ""},
+		"it was asked, and answers":          {evicted(nil), stampede.Sightings{"a": {Answers: true}, "b": {Answers: true}, "c": {Answers: true}}, ""},
+		"it was lost, and answers again":     {evicted(answers), known, ""},
+		"somebody drains it, whoever saw it": {evicted(drained), stampede.Sightings{}, "a Drained"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clusters := []v1alpha1.Cluster{tc.cluster, fine("b"), fine("c")}
+			clusters[1].UID, clusters[2].UID = "b", "c"
+			result := Plan(Input{Clusters: clusters, Bindings: []v1alpha1.Binding{web("a")}, Now: start, Settings: settings(), Sightings: tc.seen})
+			got := ""
+			for _, change := range result.Changes {
+				for _, s := range change.Started {
+					got += s.Task.FromCluster + " " + s.Task.Reason
+				}
+			}
+			if got != tc.want {
+				t.Errorf("began %q, want %q", got, tc.want)
+			}
+		})
 	}
 }

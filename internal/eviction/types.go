@@ -39,6 +39,8 @@ type Input struct {
 	Turns Turns
 	// Failed are bindings that could not be written the last time. They come last.
 	Failed sets.Set[types.NamespacedName]
+	// Sightings are what this process itself has seen of the members.
+	Sightings stampede.Sightings
 	// Now is the time.
 	Now time.Time
 	// Settings of the administrator.

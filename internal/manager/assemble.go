@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"k8s.io/client-go/dynamic"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 
@@ -25,6 +26,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/features"
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
 	"github.com/flotilla-dev/flotilla/internal/interpreter"
+	"github.com/flotilla-dev/flotilla/internal/lookout"
 	"github.com/flotilla-dev/flotilla/internal/membercluster"
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
 	"github.com/flotilla-dev/flotilla/internal/report"
@@ -40,6 +42,7 @@ type parts struct {
 	templates   *templates.Cache
 	pool        *membercluster.Pool
 	needs       *dependencies.Interests
+	lookout     *lookout.Lookout
 	gates       features.Set
 }
 
@@ -53,6 +56,7 @@ func assemble(ctx context.Context, mgr ctrl.Manager, hostUID string, c configfil
 	if err != nil {
 		return err
 	}
+	p.lookout = lookout.New(clock.RealClock{}, timings(c.Clusters).LooksCount())
 	if p.gates, err = features.Read(c.FeatureGates); err != nil {
 		return err
 	}
@@ -127,19 +131,26 @@ func clusterOptions(p parts, c configfile.Manager) cluster.Options {
 		Connections: p.pool,
 		Capacity:    c.Scheduling.Capacity,
 		Failover:    p.gates.Failover,
-		Timings: cluster.Timings{
-			ProbeInterval: c.Clusters.ProbeInterval.Duration, ProbeTimeout: c.Clusters.ProbeTimeout.Duration,
-			SuccessThreshold: c.Clusters.SuccessThreshold.Duration, FailureThreshold: c.Clusters.FailureThreshold.Duration,
-		},
+		Timings:     timings(c.Clusters),
+		Lookout:     p.lookout,
+	}
+}
+
+func timings(c configfile.Clusters) cluster.Timings {
+	return cluster.Timings{
+		ProbeInterval: c.ProbeInterval.Duration, ProbeTimeout: c.ProbeTimeout.Duration,
+		SuccessThreshold: c.SuccessThreshold.Duration, FailureThreshold: c.FailureThreshold.Duration,
 	}
 }
 
 func taintingOptions(p parts, f configfile.Failover) tainting.Options {
-	return tainting.Options{Failover: p.gates.Failover, Delay: f.NoExecuteDelay.Duration, Limits: evictionLimits(f), Board: p.board}
+	return tainting.Options{
+		Failover: p.gates.Failover, Delay: f.NoExecuteDelay.Duration, Limits: evictionLimits(f), Board: p.board, Lookout: p.lookout,
+	}
 }
 
 func evictionOptions(p parts, f configfile.Failover) eviction.Options {
-	return eviction.Options{Settings: leaving.Settings{
+	return eviction.Options{Lookout: p.lookout, Settings: leaving.Settings{
 		Failover: p.gates.Failover, Graceful: p.gates.GracefulEviction, Toleration: f.Toleration.Duration, Limits: evictionLimits(f),
 	}}
 }

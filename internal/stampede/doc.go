@@ -9,6 +9,6 @@
 //	many members of a group are lost      evictions there are slow: what is left must take their load
 //	a member is lost                      evictions there keep the normal pace
 //
-// It is pure: Clusters, as the host's API knows them, in; a Verdict out. It keeps nothing between two questions; a Pace,
-// which counts what has begun, is a value that its holder keeps.
+// It is pure: Clusters, as the host's API knows them, and what this process itself has seen of their members, in; a Verdict
+// out. It keeps nothing between two questions; a Pace, which counts what has begun, is a value that its holder keeps.
 package stampede

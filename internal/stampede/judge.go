@@ -51,8 +51,8 @@ type Verdict struct {
 	Reason string
 	// Message completes the reason for people.
 	Message string
-	// Fine and Lost count the members that tell something of the fleet now.
-	Fine, Lost int
+	// Fine and Lost count the members that tell something of the fleet now, Unasked those that may yet.
+	Fine, Lost, Unasked int
 	// Groups by name. Members that are Apart do not count.
 	Groups map[string]Group
 }
@@ -63,7 +63,7 @@ type Group struct {
 	State State
 	// Reason is one of the constants of this package.
 	Reason string
-	// Members of the group, and how many of them are lost or given up.
+	// Members of the group, and how many of them are lost, given up, or not asked yet.
 	Members, Lost int
 	// Rate is how many evictions may begin in a second; 0 for none.
 	Rate float64
@@ -86,6 +86,8 @@ func (v Verdict) Rate(group string, l Limits) float64 {
 
 // Judge says what may be evicted from members now.
 //
+// Members that this process has not asked yet may be lost: until it is known, they count so.
+//
 // Members that were given up before no longer count for the fleet: a fleet that lost half of its members one after the
 // other is small, not cut off. They count for their group, whose others take their load.
 func Judge(members []Member, l Limits) Verdict {
@@ -102,29 +104,42 @@ func Judge(members []Member, l Limits) Verdict {
 		case Lost:
 			v.Lost++
 			g.Lost++
+		case Unasked:
+			v.Unasked++
+			g.Lost++
 		default:
 			g.Lost++
 		}
 		v.Groups[m.Group] = g
 	}
-	held := false
+	bad, counted := v.Lost+v.Unasked, v.Fine+v.Lost+v.Unasked
+	held := true
 	switch {
 	case v.Fine == 0 && len(v.Groups) > 0:
-		v.State, held = Full, true
-	case v.Lost > 0 && share(v.Lost, v.Fine+v.Lost) >= l.Share:
-		v.State, held = Partial, true
+		v.State = Full
+	case bad > 0 && share(bad, counted) >= l.Share:
+		v.State = Partial
+	default:
+		held = false
 	}
 	if held {
-		v.Reason = ReasonHostMayBeCutOff
-		v.Message = fmt.Sprintf("%d of %d clusters are lost at once: the host itself may be cut off, so that nothing is evicted", v.Lost, v.Fine+v.Lost)
-		if v.Lost == 0 {
-			v.Message = "no cluster is left that could take what is evicted"
-		}
+		v.Reason, v.Message = ReasonHostMayBeCutOff, v.message(counted)
 	}
 	for name, g := range v.Groups {
 		v.Groups[name] = judgeGroup(g, held, l)
 	}
 	return v
+}
+
+// message says why nothing may be evicted.
+func (v Verdict) message(counted int) string {
+	switch {
+	case counted == 0:
+		return "no cluster is left that could take what is evicted"
+	case v.Unasked > 0:
+		return fmt.Sprintf("this manager has asked %d of %d clusters so far: the host itself may be cut off, so that nothing is evicted yet", counted-v.Unasked, counted)
+	}
+	return fmt.Sprintf("%d of %d clusters are lost at once: the host itself may be cut off, so that nothing is evicted", v.Lost, counted)
 }
 
 func judgeGroup(g Group, held bool, l Limits) Group {

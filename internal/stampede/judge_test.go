@@ -11,9 +11,9 @@ import (
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 )
 
-// fleet makes members of groups: "a:++-" are three of group a, one of them lost; x is given up, ? is apart.
+// fleet makes members of groups: "a:++-" are three of group a, one of them lost; x is given up, ? is apart, . is not asked yet.
 func fleet(groups ...string) []Member {
-	sights := map[rune]Sight{'+': Fine, '-': Lost, 'x': GivenUp, '?': Apart}
+	sights := map[rune]Sight{'+': Fine, '-': Lost, 'x': GivenUp, '?': Apart, '.': Unasked}
 	var members []Member
 	for _, text := range groups {
 		for _, r := range text[2:] {
@@ -57,6 +57,14 @@ func TestEvictionsKeepThePaceThatTheFleetAllows(t *testing.T) {
 			Message: "2 of 3" + cut, Groups: map[string]Group{"a": {State: Partial, Reason: ReasonHostMayBeCutOff, Members: 4, Lost: 3}}}},
 		"all were given up": {fleet("a:xx"), Verdict{State: Full, Reason: ReasonHostMayBeCutOff, Message: "no cluster is left that could take what is evicted",
 			Groups: map[string]Group{"a": {State: Full, Reason: ReasonHostMayBeCutOff, Members: 2, Lost: 2}}}},
+		"nobody was asked yet": {fleet("a:..."), Verdict{State: Full, Reason: ReasonHostMayBeCutOff, Unasked: 3,
+			Message: "this manager has asked 0 of 3 clusters so far: the host itself may be cut off, so that nothing is evicted yet",
+			Groups:  map[string]Group{"a": {State: Full, Reason: ReasonHostMayBeCutOff, Members: 3, Lost: 3}}}},
+		"one is lost, and one of the others may be": {fleet("a:+-."), Verdict{State: Partial, Reason: ReasonHostMayBeCutOff, Fine: 1, Lost: 1, Unasked: 1,
+			Message: "this manager has asked 2 of 3 clusters so far: the host itself may be cut off, so that nothing is evicted yet",
+			Groups:  map[string]Group{"a": {State: Normal, Reason: ReasonHostMayBeCutOff, Members: 3, Lost: 2}}}},
+		"enough were asked": {fleet("a:++-."), Verdict{State: Normal, Reason: ReasonNormal, Fine: 2, Lost: 1, Unasked: 1,
+			Groups: map[string]Group{"a": normal(4, 2)}}},
 		"those apart do not count": {fleet("a:????+-", "b:?"), Verdict{State: Normal, Reason: ReasonNormal, Fine: 1, Lost: 1,
 			Groups: map[string]Group{"a": normal(2, 1)}}},
 	}
@@ -83,7 +91,7 @@ func TestAMemberIsSeenByItsConditionItsProbeAndItsTaints(t *testing.T) {
 	now := metav1.Now()
 	healthy := func() *v1alpha1.Cluster {
 		return &v1alpha1.Cluster{
-			ObjectMeta: metav1.ObjectMeta{Name: "berlin"},
+			ObjectMeta: metav1.ObjectMeta{Name: "berlin", UID: "1"},
 			Spec:       v1alpha1.ClusterSpec{Provider: "acme", Region: "eu"},
 			Status: v1alpha1.ClusterStatus{
 				KubernetesVersion: "v1.37.1", Probe: &v1alpha1.ProbeStatus{Outcome: metav1.ConditionTrue},
@@ -106,22 +114,31 @@ func TestAMemberIsSeenByItsConditionItsProbeAndItsTaints(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change []func(*v1alpha1.Cluster)
 		want   Sight
+		seen   Sightings
 	}{
-		"healthy":                      {nil, Fine},
-		"healthy, drained":             {[]func(*v1alpha1.Cluster){taint(v1alpha1.DrainTaint, corev1.TaintEffectNoExecute)}, Fine},
-		"silent since the last probe":  {[]func(*v1alpha1.Cluster){func(c *v1alpha1.Cluster) { c.Status.Probe.Outcome = metav1.ConditionFalse }}, Lost},
-		"silent":                       {[]func(*v1alpha1.Cluster){silent}, Lost},
-		"not healthy":                  {[]func(*v1alpha1.Cluster){fails(v1alpha1.ReasonClusterNotReady)}, Lost},
-		"silent, for the scheduler":    {[]func(*v1alpha1.Cluster){silent, taint(v1alpha1.UnreachableTaint, corev1.TaintEffectNoSchedule)}, Lost},
-		"silent, and drained by hand":  {[]func(*v1alpha1.Cluster){silent, taint(v1alpha1.DrainTaint, corev1.TaintEffectNoExecute)}, Lost},
-		"silent, and evicted":          {[]func(*v1alpha1.Cluster){silent, taint(v1alpha1.UnreachableTaint, corev1.TaintEffectNoExecute)}, GivenUp},
-		"back, before its taint went":  {[]func(*v1alpha1.Cluster){taint(v1alpha1.UnreachableTaint, corev1.TaintEffectNoExecute)}, Fine},
-		"refuses the credentials":      {[]func(*v1alpha1.Cluster){fails(v1alpha1.ReasonUnauthorized)}, Apart},
-		"without credentials":          {[]func(*v1alpha1.Cluster){fails(v1alpha1.ReasonCredentialsMissing)}, Apart},
-		"leaving":                      {[]func(*v1alpha1.Cluster){silent, func(c *v1alpha1.Cluster) { c.DeletionTimestamp = &now }}, Apart},
-		"never reached":                {[]func(*v1alpha1.Cluster){silent, func(c *v1alpha1.Cluster) { c.Status.KubernetesVersion = "" }}, Apart},
-		"new, nothing is known of it":  {[]func(*v1alpha1.Cluster){func(c *v1alpha1.Cluster) { c.Status = v1alpha1.ClusterStatus{} }}, Apart},
-		"healthy, of an older manager": {[]func(*v1alpha1.Cluster){func(c *v1alpha1.Cluster) { c.Status.Probe = nil }}, Fine},
+		"healthy":                      {nil, Fine, nil},
+		"healthy, drained":             {[]func(*v1alpha1.Cluster){taint(v1alpha1.DrainTaint, corev1.TaintEffectNoExecute)}, Fine, nil},
+		"silent since the last probe":  {[]func(*v1alpha1.Cluster){func(c *v1alpha1.Cluster) { c.Status.Probe.Outcome = metav1.ConditionFalse }}, Lost, nil},
+		"silent":                       {[]func(*v1alpha1.Cluster){silent}, Lost, nil},
+		"not healthy":                  {[]func(*v1alpha1.Cluster){fails(v1alpha1.ReasonClusterNotReady)}, Lost, nil},
+		"silent, for the scheduler":    {[]func(*v1alpha1.Cluster){silent, taint(v1alpha1.UnreachableTaint, corev1.TaintEffectNoSchedule)}, Lost, nil},
+		"silent, and drained by hand":  {[]func(*v1alpha1.Cluster){silent, taint(v1alpha1.DrainTaint, corev1.TaintEffectNoExecute)}, Lost, nil},
+		"silent, and evicted":          {[]func(*v1alpha1.Cluster){silent, taint(v1alpha1.UnreachableTaint, corev1.TaintEffectNoExecute)}, GivenUp, nil},
+		"back, before its taint went":  {[]func(*v1alpha1.Cluster){taint(v1alpha1.UnreachableTaint, corev1.TaintEffectNoExecute)}, Fine, nil},
+		"refuses the credentials":      {[]func(*v1alpha1.Cluster){fails(v1alpha1.ReasonUnauthorized)}, Apart, nil},
+		"without credentials":          {[]func(*v1alpha1.Cluster){fails(v1alpha1.ReasonCredentialsMissing)}, Apart, nil},
+		"leaving":                      {[]func(*v1alpha1.Cluster){silent, func(c *v1alpha1.Cluster) { c.DeletionTimestamp = &now }}, Apart, nil},
+		"never reached":                {[]func(*v1alpha1.Cluster){silent, func(c *v1alpha1.Cluster) { c.Status.KubernetesVersion = "" }}, Apart, nil},
+		"new, nothing is known of it":  {[]func(*v1alpha1.Cluster){func(c *v1alpha1.Cluster) { c.Status = v1alpha1.ClusterStatus{} }}, Apart, nil},
+		"healthy, of an older manager": {[]func(*v1alpha1.Cluster){func(c *v1alpha1.Cluster) { c.Status.Probe = nil }}, Fine, nil},
+		"healthy, and not asked yet":   {nil, Unasked, Sightings{}},
+		"healthy, and asked":           {nil, Fine, Sightings{"1": {Answers: true}}},
+		"healthy, they say":            {nil, Lost, Sightings{"1": {}}},
+		"silent, they say":             {[]func(*v1alpha1.Cluster){silent}, Unasked, Sightings{"2": {}}},
+		"silent, and asked":            {[]func(*v1alpha1.Cluster){silent}, Lost, Sightings{"1": {}}},
+		"silent, and answering":        {[]func(*v1alpha1.Cluster){silent}, Lost, Sightings{"1": {Answers: true}}},
+		"given up, and not asked yet":  {[]func(*v1alpha1.Cluster){silent, taint(v1alpha1.UnreachableTaint, corev1.TaintEffectNoExecute)}, GivenUp, Sightings{}},
+		"refusing, and not asked yet":  {[]func(*v1alpha1.Cluster){fails(v1alpha1.ReasonUnauthorized)}, Apart, Sightings{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cluster := healthy()
@@ -129,7 +146,7 @@ func TestAMemberIsSeenByItsConditionItsProbeAndItsTaints(t *testing.T) {
 				change(cluster)
 			}
 			want := []Member{{Name: "berlin", Group: "acme/eu", Sight: tc.want}}
-			if diff := cmp.Diff(want, Members([]v1alpha1.Cluster{*cluster})); diff != "" {
+			if diff := cmp.Diff(want, Members([]v1alpha1.Cluster{*cluster}, tc.seen)); diff != "" {
 				t.Errorf("Members() (-want +got):\n%s", diff)
 			}
 		})

@@ -34,10 +34,14 @@ type Input struct {
 	Leftovers map[string]int
 	// Failover is true when what runs in clusters that are lost is evicted, and when policies count.
 	Failover bool
-	// Delay is how long a cluster must have been lost until it is evicted.
+	// Delay is how long a cluster must have been lost, as far as this process knows, until it is evicted.
 	Delay time.Duration
 	// Verdict on the fleet.
 	Verdict stampede.Verdict
+	// Sightings are what this process itself has seen of the members.
+	Sightings stampede.Sightings
+	// HeldUntil is when the Verdict last ceased to hold what evicts; zero for never. What happened before tells nothing.
+	HeldUntil time.Time
 	// Now is the time.
 	Now time.Time
 }

@@ -28,12 +28,18 @@ func taint(key string, effect corev1.TaintEffect, after time.Duration) corev1.Ta
 // berlin is a cluster whose condition Ready turned at the start.
 func berlin(status metav1.ConditionStatus, reason string, taints ...corev1.Taint) v1alpha1.Cluster {
 	return v1alpha1.Cluster{
-		ObjectMeta: metav1.ObjectMeta{Name: "berlin"},
+		ObjectMeta: metav1.ObjectMeta{Name: "berlin", UID: "1"},
 		Spec:       v1alpha1.ClusterSpec{Taints: taints},
 		Status: v1alpha1.ClusterStatus{Conditions: []metav1.Condition{
 			{Type: v1alpha1.ConditionReady, Status: status, Reason: reason, LastTransitionTime: metav1.NewTime(start), ObservedGeneration: 7},
 		}},
 	}
+}
+
+// answering is a cluster that has answered its last probe.
+func answering(cluster v1alpha1.Cluster) v1alpha1.Cluster {
+	cluster.Status.Probe = &v1alpha1.ProbeStatus{Outcome: metav1.ConditionTrue}
+	return cluster
 }
 
 func all(cluster v1alpha1.Cluster) map[Key]bool {
@@ -61,6 +67,8 @@ func TestAClustersHealthBecomesTaints(t *testing.T) {
 		left    int  // templates that should not be there any more
 		off     bool // the gate Failover is off
 		verdict stampede.Verdict
+		seen    stampede.Sightings
+		held    time.Duration // until then
 		after   time.Duration
 		want    []corev1.Taint
 		tainted *metav1.Condition
@@ -94,6 +102,39 @@ func TestAClustersHealthBecomesTaints(t *testing.T) {
 		},
 		"silent for too long": {
 			cluster: berlin(conditionF, unreach, taint(silent, noSchedule, time.Second)), after: delay,
+			want:    []corev1.Taint{taint(silent, noExecute, delay), taint(silent, noSchedule, time.Second)},
+			tainted: tainted(v1alpha1.ReasonEvicting, silent+"; nothing new is placed there; what does not tolerate it is evicted"),
+		},
+		"silent for too long, and another manager saw it": {
+			cluster: berlin(conditionF, unreach, taint(silent, noSchedule, time.Second)), seen: stampede.Sightings{}, after: time.Hour,
+			want:    []corev1.Taint{taint(silent, noSchedule, time.Second)},
+			tainted: tainted(v1alpha1.ReasonEvictionPending, silent+"; nothing new is placed there; what runs there stays until this manager itself has asked the cluster"),
+		},
+		"silent for too long, and this manager has known it for a moment": {
+			cluster: berlin(conditionF, unreach, taint(silent, noSchedule, time.Second)), seen: stampede.Sightings{"1": {LostSince: start.Add(time.Hour - delay/2)}},
+			after: time.Hour - time.Second, held: time.Minute,
+			want: []corev1.Taint{taint(silent, noSchedule, time.Second)}, next: time.Hour + delay/2,
+			tainted: tainted(v1alpha1.ReasonEvictionPending, silent+"; nothing new is placed there; what runs there is evicted from 2026-01-01T13:00:15Z on, unless the cluster returns"),
+		},
+		"silent for too long, and all others were for most of it": {
+			cluster: berlin(conditionF, unreach, taint(silent, noSchedule, time.Second)), seen: stampede.Sightings{"1": {LostSince: start}},
+			after: time.Hour, held: time.Hour,
+			want: []corev1.Taint{taint(silent, noSchedule, time.Second)}, next: time.Hour + delay,
+			tainted: tainted(v1alpha1.ReasonEvictionPending, silent+"; nothing new is placed there; what runs there is evicted from 2026-01-01T13:00:30Z on, unless the cluster returns"),
+		},
+		"silent for too long since then": {
+			cluster: berlin(conditionF, unreach, taint(silent, noSchedule, time.Second)), seen: stampede.Sightings{"1": {LostSince: start}},
+			after: time.Hour, held: time.Hour - delay,
+			want:    []corev1.Taint{taint(silent, noExecute, time.Hour), taint(silent, noSchedule, time.Second)},
+			tainted: tainted(v1alpha1.ReasonEvicting, silent+"; nothing new is placed there; what does not tolerate it is evicted"),
+		},
+		"silent for too long, and it answers": {
+			cluster: answering(berlin(conditionF, unreach, taint(silent, noSchedule, time.Second))), after: time.Hour,
+			want:    []corev1.Taint{taint(silent, noSchedule, time.Second)},
+			tainted: tainted(v1alpha1.ReasonEvictionPending, silent+"; nothing new is placed there; what runs there stays while the cluster answers"),
+		},
+		"evicted by another manager, and not asked yet": {
+			cluster: berlin(conditionF, unreach, taint(silent, noSchedule, time.Second), taint(silent, noExecute, delay)), seen: stampede.Sightings{}, after: time.Hour,
 			want:    []corev1.Taint{taint(silent, noExecute, delay), taint(silent, noSchedule, time.Second)},
 			tainted: tainted(v1alpha1.ReasonEvicting, silent+"; nothing new is placed there; what does not tolerate it is evicted"),
 		},
@@ -139,7 +180,10 @@ func TestAClustersHealthBecomesTaints(t *testing.T) {
 		"new": {cluster: v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "berlin"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := Input{Clusters: []v1alpha1.Cluster{tc.cluster}, Failover: !tc.off, Delay: delay, Verdict: tc.verdict, Now: start.Add(tc.after), Leftovers: map[string]int{"berlin": tc.left}}
+			in := Input{Clusters: []v1alpha1.Cluster{tc.cluster}, Failover: !tc.off, Delay: delay, Verdict: tc.verdict, Now: start.Add(tc.after), Leftovers: map[string]int{"berlin": tc.left}, Sightings: tc.seen}
+			if tc.held > 0 {
+				in.HeldUntil = start.Add(tc.held)
+			}
 			if !tc.foreign {
 				in.Owned = map[string]map[Key]bool{"berlin": all(tc.cluster)}
 			}

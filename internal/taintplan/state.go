@@ -10,6 +10,7 @@ import (
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/conditions"
 	"github.com/flotilla-dev/flotilla/internal/health"
+	"github.com/flotilla-dev/flotilla/internal/stampede"
 )
 
 const (
@@ -45,23 +46,45 @@ func judge(in Input, cluster *v1alpha1.Cluster) *state {
 	if ready.Status == metav1.ConditionUnknown || ready.Reason == v1alpha1.ReasonClusterNotReachable {
 		s.key = v1alpha1.UnreachableTaint
 	}
-	due := ready.LastTransitionTime.Add(in.Delay)
+	evicted := evicts(cluster, in.Owned[cluster.Name])
 	switch {
 	case !health.Outage(*ready):
 		s.reason, s.message = v1alpha1.ReasonStaysInUse, "what runs there runs on: "+ready.Reason+" does not say that it has failed"
 	case !in.Failover:
 		s.reason, s.message = v1alpha1.ReasonFailoverDisabled, "what runs there stays, because the feature gate Failover is off"
-	case evicts(cluster, in.Owned[cluster.Name]) && in.Verdict.Held():
-		s.evict, s.reason, s.message = true, v1alpha1.ReasonEvictionHeld, in.Verdict.Message
 	case in.Verdict.Held():
-		s.reason, s.message = v1alpha1.ReasonEvictionHeld, in.Verdict.Message
-	case in.Now.Before(due) && !evicts(cluster, in.Owned[cluster.Name]):
-		s.next = due
-		s.reason, s.message = v1alpha1.ReasonEvictionPending, "what runs there is evicted from "+due.UTC().Format(time.RFC3339)+" on, unless the cluster returns"
+		s.evict, s.reason, s.message = evicted, v1alpha1.ReasonEvictionHeld, in.Verdict.Message
+	case !evicted && s.pends(in, cluster, ready.LastTransitionTime.Time):
+		s.reason = v1alpha1.ReasonEvictionPending
 	default:
 		s.evict, s.reason, s.message = true, v1alpha1.ReasonEvicting, "what does not tolerate it is evicted"
 	}
 	return s
+}
+
+// pends says whether it is too early to evict what is in a cluster that has been lost since a time, and tells why. The delay begins again
+// for a process that begins to work, and after the host may have been cut off: what others saw of the cluster, and what was seen of it
+// then, does not count.
+func (s *state) pends(in Input, cluster *v1alpha1.Cluster, since time.Time) bool {
+	known, lost := in.Sightings.Lost(cluster)
+	for _, later := range []time.Time{known, in.HeldUntil} {
+		if later.After(since) {
+			since = later
+		}
+	}
+	due := since.Add(in.Delay)
+	switch {
+	case stampede.Answers(cluster):
+		s.message = "what runs there stays while the cluster answers"
+	case !lost:
+		s.message = "what runs there stays until this manager itself has asked the cluster"
+	case in.Now.Before(due):
+		s.next = due
+		s.message = "what runs there is evicted from " + due.UTC().Format(time.RFC3339) + " on, unless the cluster returns"
+	default:
+		return false
+	}
+	return true
 }
 
 // clean says what becomes of a cluster that is Ready: until what was moved away meanwhile is removed there, it is not used again. What is
