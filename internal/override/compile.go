@@ -49,6 +49,10 @@ const (
 // ErrIdentity is the error for an override that would make another object of a template.
 var ErrIdentity = errors.New("an override must not change apiVersion, kind, metadata.name or metadata.namespace")
 
+// ErrRights is the error for an override that would change what an object of RBAC grants, or to whom: who may write it may not be
+// who may grant rights.
+var ErrRights = errors.New("an override must not change the rules, aggregationRule, roleRef or subjects of an object of rbac.authorization.k8s.io")
+
 // Error is why a policy could not be applied to a template for a cluster.
 type Error struct {
 	// Policy that failed.
@@ -203,7 +207,7 @@ type Observer = func(rule Applied, before, after *unstructured.Unstructured)
 // the object each time.
 func Apply(obj *unstructured.Unstructured, cluster *v1alpha1.Cluster, policies []*Policy, observe Observer) ([]Applied, error) {
 	var applied []Applied
-	identity := identityOf(obj)
+	guard := guardOf(obj)
 	for _, p := range policies {
 		for i := range p.rules {
 			r := &p.rules[i]
@@ -219,8 +223,8 @@ func Apply(obj *unstructured.Unstructured, cluster *v1alpha1.Cluster, policies [
 				if err := s.apply(obj, cluster); err != nil {
 					return applied, &Error{p, s.field, err}
 				}
-				if identityOf(obj) != identity {
-					return applied, &Error{p, s.field, ErrIdentity}
+				if err := guard.check(obj); err != nil {
+					return applied, &Error{p, s.field, err}
 				}
 				done.Fields = append(done.Fields, s.field)
 			}
@@ -231,10 +235,4 @@ func Apply(obj *unstructured.Unstructured, cluster *v1alpha1.Cluster, policies [
 		}
 	}
 	return applied, nil
-}
-
-type identity struct{ apiVersion, kind, namespace, name string }
-
-func identityOf(obj *unstructured.Unstructured) identity {
-	return identity{obj.GetAPIVersion(), obj.GetKind(), obj.GetNamespace(), obj.GetName()}
 }

@@ -122,9 +122,13 @@ func TestAMergeFollowsTheListsOfOtherKinds(t *testing.T) {
 			`spec: {metrics: [{type: Pods}]}`,
 			`{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: x}, spec: {maxReplicas: 9, metrics: [{type: Pods}]}}`,
 		},
-		"the rules of a Role have no key": {
-			`{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: x}, rules: [{verbs: [get]}, {verbs: [list]}]}`, `rules: [{verbs: [watch]}]`,
-			`{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: x}, rules: [{verbs: [watch]}]}`,
+		"the labels of a Role": {
+			`{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: x}, rules: [{verbs: [get]}, {verbs: [list]}]}`, `metadata: {labels: {a: b}}`,
+			`{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: x, labels: {a: b}}, rules: [{verbs: [get]}, {verbs: [list]}]}`,
+		},
+		"the rules of another group's Role have no key": {
+			`{apiVersion: example.com/v1, kind: Role, metadata: {name: x}, rules: [{verbs: [get]}, {verbs: [list]}]}`, `rules: [{verbs: [watch]}]`,
+			`{apiVersion: example.com/v1, kind: Role, metadata: {name: x}, rules: [{verbs: [watch]}]}`,
 		},
 		"a PodDisruptionBudget": {
 			`{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: x}, spec: {minAvailable: 1}}`, `spec: {minAvailable: null, maxUnavailable: 50%}`,

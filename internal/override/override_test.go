@@ -17,6 +17,11 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/policymatch"
 )
 
+const (
+	roleYAML    = `{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: x}, rules: [{apiGroups: [""], resources: [pods], verbs: [get]}]}`
+	bindingYAML = `{apiVersion: rbac.authorization.k8s.io/v1beta1, kind: RoleBinding, metadata: {name: x}, roleRef: {kind: Role, name: x}}`
+)
+
 // read reads an object as it comes from an API server: whole numbers are int64.
 func read(t testing.TB, text string) *unstructured.Unstructured {
 	t.Helper()
@@ -222,6 +227,10 @@ func TestWhatIsWrongNamesTheFieldAndTheFault(t *testing.T) {
 		"a value that says nothing":      {configYAML, `fieldOverrider: [{fieldPath: /data/app.json, json: [{subPath: /db, operator: remove, value: 1}]}]`, "fieldOverrider[0]: json[0].value: is required for add and replace, and must be left out for remove"},
 		"another name":                   {webYAML, `plaintext: [{path: /metadata/name, operator: replace, value: other}]`, "plaintext[0]: an override must not change apiVersion"},
 		"another type":                   {webYAML, `plaintext: [{path: /metadata, operator: replace, value: 7}]`, "plaintext[0]: an override must not change apiVersion"},
+		"what a role allows":             {roleYAML, `plaintext: [{path: /rules/0/verbs/0, operator: replace, value: "*"}]`, "plaintext[0]: an override must not change the rules"},
+		"what a role is made of":         {roleYAML, `patches: [{patch: "aggregationRule: {clusterRoleSelectors: [{}]}"}]`, "patches[0]: an override must not change the rules"},
+		"which role is bound":            {bindingYAML, `plaintext: [{path: /roleRef/name, operator: replace, value: cluster-admin}]`, "plaintext[0]: an override must not change the rules"},
+		"whom a role is bound to":        {bindingYAML, `patches: [{patch: "subjects: [{kind: User, name: eve}]"}]`, "patches[0]: an override must not change the rules"},
 		"no object any more":             {webYAML, `plaintext: [{path: "", operator: replace, value: [7]}]`, "plaintext[0]: the result is not an object"},
 		"a merge without the key":        {webYAML, `patches: [{patch: "{spec: {template: {spec: {containers: [{image: x}]}}}}"}]`, "patches[0]: merging"},
 	} {
