@@ -51,26 +51,39 @@ func obey(in Input, policy *v1alpha1.ClusterTaintPolicy) (v1alpha1.ClusterTaintP
 			"the policy has no effect, because the feature gate Failover is off", in.Now)
 		return status, nil
 	}
-	var tainted []string
+	var names []string
 	for i := range in.Clusters {
 		cluster := &in.Clusters[i]
 		if !cluster.DeletionTimestamp.IsZero() || !affinity.Matches(cluster) {
 			continue
 		}
 		status.MatchedClusters++
-		if holds(&policy.Spec, cluster, slices.Contains(policy.Status.Clusters, cluster.Name)) {
-			tainted = append(tainted, cluster.Name)
+		if holds(&policy.Spec, cluster, tainted(policy, cluster, in.Owned[cluster.Name])) {
+			names = append(names, cluster.Name)
 		}
 	}
-	slices.Sort(tainted)
-	status.TaintedClusters = int32(len(tainted))
-	status.Clusters = tainted[:min(len(tainted), v1alpha1.MaxTaintedClusters)]
+	slices.Sort(names)
+	status.TaintedClusters = int32(len(names))
+	status.Clusters = names[:min(len(names), v1alpha1.MaxTaintedClusters)]
 	message := "every cluster on which the conditions hold has the taints"
 	if in.Verdict.Held() && slices.ContainsFunc(policy.Spec.Taints, func(t v1alpha1.PolicyTaint) bool { return t.Effect == corev1.TaintEffectNoExecute }) {
 		message = "no more NoExecute taints are added for now: " + in.Verdict.Message
 	}
 	status.Conditions = ready(policy, metav1.ConditionTrue, v1alpha1.ReasonObeyed, message, in.Now)
-	return status, tainted
+	return status, names
+}
+
+// tainted says whether a policy's taints were on a cluster. The status has room for some of the clusters only; for others, where there are
+// more, it is told by the taints themselves.
+func tainted(policy *v1alpha1.ClusterTaintPolicy, cluster *v1alpha1.Cluster, owned map[Key]bool) bool {
+	if slices.Contains(policy.Status.Clusters, cluster.Name) {
+		return true
+	}
+	return int(policy.Status.TaintedClusters) > len(policy.Status.Clusters) && slices.ContainsFunc(policy.Spec.Taints, func(want v1alpha1.PolicyTaint) bool {
+		return owned[Key{want.Key, want.Effect}] && slices.ContainsFunc(cluster.Spec.Taints, func(t corev1.Taint) bool {
+			return t.Key == want.Key && t.Effect == want.Effect && t.Value == want.Value
+		})
+	})
 }
 
 // holds says whether a policy's taints are on a cluster, given whether they were.

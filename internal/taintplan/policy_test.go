@@ -1,6 +1,7 @@
 package taintplan
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -152,5 +153,37 @@ func TestPoliciesWaitForTheGateAndForTheFleet(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, Make(in)); diff != "" {
 		t.Errorf("without the gate, Make() (-want +got):\n%s", diff)
+	}
+}
+
+func TestAPolicyRemembersMoreClustersThanItsStatusNames(t *testing.T) {
+	p := policy("lamps", time.Hour, v1alpha1.PolicyTaint{Key: "lamp", Value: "off", Effect: noSchedule})
+	p.Spec.RemoveOnConditions = []v1alpha1.ConditionMatch{when("Dark", v1alpha1.ConditionIn, metav1.ConditionFalse)}
+	in := Input{Policies: []v1alpha1.ClusterTaintPolicy{p}, Owned: map[string]map[Key]bool{}, Failover: true, Now: start}
+	const many = v1alpha1.MaxTaintedClusters + 10
+	for i := range many {
+		in.Clusters = append(in.Clusters, dark(fmt.Sprintf("c%04d", i), metav1.ConditionTrue))
+	}
+	// First all of them are dark; then nobody knows, which changes nothing.
+	for _, status := range []metav1.ConditionStatus{metav1.ConditionTrue, metav1.ConditionUnknown, metav1.ConditionUnknown} {
+		for i := range in.Clusters {
+			in.Clusters[i].Status.Conditions[0].Status = status
+		}
+		plan := Make(in)
+		tainted := 0
+		for i := range in.Clusters {
+			cluster := &in.Clusters[i]
+			cluster.Spec.Taints = plan.Clusters[cluster.Name].Taints
+			in.Owned[cluster.Name] = all(*cluster)
+			tainted += len(cluster.Spec.Taints)
+		}
+		in.Policies[0].Status = plan.Policies["lamps"]
+		if got := in.Policies[0].Status; tainted != many || got.TaintedClusters != many || len(got.Clusters) != v1alpha1.MaxTaintedClusters {
+			t.Fatalf("Dark=%s: %d clusters have the taint, %d by the status, which names %d; want %d", status, tainted, got.TaintedClusters, len(got.Clusters), many)
+		}
+	}
+	in.Clusters = append(in.Clusters, dark("new", metav1.ConditionUnknown))
+	if got := Make(in).Clusters["new"].Taints; len(got) > 0 {
+		t.Errorf("a cluster on which the conditions never held has %v", got)
 	}
 }
