@@ -21,11 +21,11 @@ import (
 
 var gadget = schema.GroupVersionKind{Group: "taught.example.com", Version: "v1", Kind: "Gadget"}
 
-func gadgetCRD() *apiextensionsv1.CustomResourceDefinition {
+func gadgetCRD(group string) *apiextensionsv1.CustomResourceDefinition {
 	return &apiextensionsv1.CustomResourceDefinition{
-		ObjectMeta: metav1.ObjectMeta{Name: "gadgets." + gadget.Group},
+		ObjectMeta: metav1.ObjectMeta{Name: "gadgets." + group},
 		Spec: apiextensionsv1.CustomResourceDefinitionSpec{
-			Group: gadget.Group, Scope: apiextensionsv1.NamespaceScoped,
+			Group: group, Scope: apiextensionsv1.NamespaceScoped,
 			Names: apiextensionsv1.CustomResourceDefinitionNames{Plural: "gadgets", Singular: "gadget", Kind: gadget.Kind, ListKind: "GadgetList"},
 			Versions: []apiextensionsv1.CustomResourceDefinitionVersion{{
 				Name: gadget.Version, Served: true, Storage: true,
@@ -36,14 +36,14 @@ func gadgetCRD() *apiextensionsv1.CustomResourceDefinition {
 	}
 }
 
-// serveGadgets lets a cluster serve Gadgets, and Flotilla work with them, for the length of a test.
-func serveGadgets(t *testing.T, cluster *local.Cluster) {
+// serveGadgets lets a cluster serve the Gadgets of a group, and Flotilla work with them, for the length of a test.
+func serveGadgets(t *testing.T, cluster *local.Cluster, group string) {
 	t.Helper()
 	meta := metav1.ObjectMeta{Name: "flotilla-gadgets", Labels: map[string]string{"flotilla.dev/aggregate-to-templates": "true"}}
 	objects := []client.Object{
-		gadgetCRD(),
+		gadgetCRD(group),
 		&rbacv1.ClusterRole{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{{
-			APIGroups: []string{gadget.Group}, Resources: []string{"gadgets", "gadgets/status"}, Verbs: []string{"get", "list", "watch", "create", "update", "patch", "delete"},
+			APIGroups: []string{group}, Resources: []string{"gadgets", "gadgets/status"}, Verbs: []string{"get", "list", "watch", "create", "update", "patch", "delete"},
 		}}},
 		&rbacv1.ClusterRoleBinding{
 			ObjectMeta: meta,
@@ -91,9 +91,9 @@ func TestAKindThatIsTaughtIsDividedJudgedAndAddedUp(t *testing.T) {
 	fleet := bed.Fleet(t)
 	ns := expect.Namespace(t, fleet)
 	members := []*local.Cluster{fleet.Member("member1"), fleet.Member("member2")}
-	serveGadgets(t, fleet.Host)
+	serveGadgets(t, fleet.Host, gadget.Group)
 	for _, member := range members {
-		serveGadgets(t, member)
+		serveGadgets(t, member, gadget.Group)
 	}
 	for _, member := range members { // else the first that is known to serve them takes all
 		expect.Seen(t, fleet.Host, &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: member.Name}}, servesGadgets)

@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
@@ -113,7 +114,9 @@ func hasTag(image, tag string) bool {
 func TestAWrappedKindThatTheHostLacksReachesTheMembersThatServeIt(t *testing.T) {
 	fleet := bed.Fleet(t)
 	ns := expect.Namespace(t, fleet)
-	serveGadgets(t, fleet.Member("member1"))
+	// Of a group of its own: a kind that the host served once stays watched.
+	gadget := schema.GroupVersionKind{Group: "unknown-to-the-host.example.com", Version: gadget.Version, Kind: gadget.Kind}
+	serveGadgets(t, fleet.Member("member1"), gadget.Group)
 	obj := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"size": int64(3)}}}
 	obj.SetGroupVersionKind(gadget)
 	obj.SetNamespace(ns)
@@ -138,7 +141,7 @@ func TestAWrappedKindThatTheHostLacksReachesTheMembersThatServeIt(t *testing.T) 
 		return nil
 	})
 	t.Log("the other member gets the kind")
-	serveGadgets(t, fleet.Member("member2"))
+	serveGadgets(t, fleet.Member("member2"), gadget.Group)
 	expect.Seen(t, fleet.Member("member2"), obj.DeepCopy(), number(7, "spec", "size"))
 	t.Log("a member's controller reports")
 	u := obj.DeepCopy()
@@ -204,7 +207,7 @@ func TestAWrappedObjectReachesNoFartherThanItsTemplate(t *testing.T) {
 	ns := expect.Namespace(t, fleet)
 	// A kind of the member that has no namespaces, and that the host's rules cannot know.
 	member := fleet.Member("member1")
-	wide := gadgetCRD()
+	wide := gadgetCRD(gadget.Group)
 	wide.Name = "farreaching." + gadget.Group
 	wide.Spec.Scope = apiextensionsv1.ClusterScoped
 	wide.Spec.Names = apiextensionsv1.CustomResourceDefinitionNames{Plural: "farreaching", Singular: "farreach", Kind: "Farreach", ListKind: "FarreachList"}
