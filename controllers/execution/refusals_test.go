@@ -22,9 +22,9 @@ func TestWhatAMemberRefusesIsTriedAgainSoonAndThenEverMoreSeldom(t *testing.T) {
 		}
 		return got
 	}
-	want := []time.Duration{1, 2, 4, 8, 16, 32, 60, 60}
-	for i := range want {
-		want[i] *= time.Second
+	var want []time.Duration
+	for _, seconds := range []int{1, 2, 4, 8, 16, 32, 60, 60} {
+		want = append(want, time.Duration(seconds)*time.Second)
 	}
 	if diff := cmp.Diff(want, waits(web, len(want))); diff != "" {
 		t.Errorf("the waits (-want +got):\n%s", diff)
