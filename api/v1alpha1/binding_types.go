@@ -397,6 +397,7 @@ type AggregatedStatusItem struct {
 // +kubebuilder:printcolumn:name="Applied",type=string,JSONPath=`.status.summary.applied`
 // +kubebuilder:printcolumn:name="Healthy",type=string,JSONPath=`.status.summary.healthy`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Applied")].reason`
+// +kubebuilder:printcolumn:name="Moving",type=string,JSONPath=`.status.conditions[?(@.type=="Moving")].reason`,description="Moved when nothing is on its way; empty when nothing has ever moved"
 // +kubebuilder:printcolumn:name="Policy",type=string,JSONPath=`.spec.policy.name`,priority=1
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Applied")].message`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
@@ -432,6 +433,7 @@ type ResourceBindingList struct {
 // +kubebuilder:printcolumn:name="Applied",type=string,JSONPath=`.status.summary.applied`
 // +kubebuilder:printcolumn:name="Healthy",type=string,JSONPath=`.status.summary.healthy`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Applied")].reason`
+// +kubebuilder:printcolumn:name="Moving",type=string,JSONPath=`.status.conditions[?(@.type=="Moving")].reason`,description="Moved when nothing is on its way; empty when nothing has ever moved"
 // +kubebuilder:printcolumn:name="Policy",type=string,JSONPath=`.spec.policy.name`,priority=1
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Applied")].message`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`

@@ -281,15 +281,20 @@ type StatePreservationRule struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=317
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`
 	AliasLabelName string `json:"aliasLabelName,omitempty"`
 
 	// aliasAnnotationName is the annotation that the replacement gets.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=317
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`
 	AliasAnnotationName string `json:"aliasAnnotationName,omitempty"`
 
-	// jsonPath of the value, relative to the object's status.
+	// jsonPath of the value, relative to the object's status, such as {.jobStatus.jobId}. It may have fields, indexes, [*] and
+	// filters, but no descents (..).
+	// +kubebuilder:validation:XValidation:rule="!self.contains('..')",message="jsonPath must not have a descent (..): name the fields, as in {.jobStatus.jobId}"
+	// +kubebuilder:validation:XValidation:rule="self.contains('{') == self.contains('}')",message="jsonPath has an open brace: write {.jobStatus.jobId}"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	JSONPath string `json:"jsonPath"`

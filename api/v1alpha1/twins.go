@@ -1,6 +1,7 @@
 package v1alpha1
 
 import (
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 )
@@ -65,6 +66,14 @@ func NewBinding(namespace string) Binding {
 		return &ClusterResourceBinding{TypeMeta: metav1.TypeMeta{APIVersion: GroupVersion.String(), Kind: "ClusterResourceBinding"}}
 	}
 	return &ResourceBinding{TypeMeta: metav1.TypeMeta{APIVersion: GroupVersion.String(), Kind: "ResourceBinding"}}
+}
+
+// EventReference is a binding as events on its template name it, beside what they are about. It has the resource version: the
+// API counts an event as a repetition, with the first one's words, when all but its words are the same.
+func EventReference(b Binding) *corev1.ObjectReference {
+	return &corev1.ObjectReference{
+		APIVersion: GroupVersion.String(), Kind: NewBinding(b.GetNamespace()).GetObjectKind().GroupVersionKind().Kind, Namespace: b.GetNamespace(), Name: b.GetName(), UID: b.GetUID(), ResourceVersion: b.GetResourceVersion(),
+	}
 }
 
 // Divides says whether the replicas of the clusters add up to the template's. Without replicaScheduling they do not:

@@ -20,6 +20,6 @@ func (r *Reconciler) tellTurn(binding v1alpha1.Binding, after []metav1.Condition
 		!conditions.TurnedBad(binding.BindingStatus().Conditions, *now) {
 		return
 	}
-	r.events.Eventf(binding.BindingSpec().Resource.Core(), nil, corev1.EventTypeWarning, now.Reason, applyAction,
+	r.events.Eventf(binding.BindingSpec().Resource.Core(), v1alpha1.EventReference(binding), corev1.EventTypeWarning, now.Reason, applyAction,
 		"%s", conditions.Shorten(now.Message, conditions.MaxNote))
 }

@@ -211,7 +211,7 @@ func stayingItems(f facts, items []v1alpha1.AggregatedStatusItem) []v1alpha1.Agg
 // transient reasons are expected to pass without a change of the template. That a member does not answer is told
 // once, by its Cluster, and not by every template.
 func transient(reason string) bool {
-	return reason == v1alpha1.ReasonApplying || reason == v1alpha1.ReasonMemberUnreachable
+	return reason == v1alpha1.ReasonApplying || reason == v1alpha1.ReasonMemberUnreachable || reason == v1alpha1.ReasonRetained
 }
 
 func appliedCondition(targets []v1alpha1.AggregatedStatusItem) metav1.Condition {

@@ -32,7 +32,7 @@ func (r *Reconciler) tell(change *eviction.Change) {
 	template := change.Binding.BindingSpec().Resource.Core()
 	for _, start := range change.Started {
 		evictions.WithLabelValues(start.Task.Reason).Inc()
-		from := clusterReference(start.Task.FromCluster)
+		from := taskReference(change.Binding, start.Task.FromCluster)
 		r.event(template, from, corev1.EventTypeWarning, evictingReason, fmt.Sprintf("%s is to be left: %s", start.Task.FromCluster, start.Task.Message))
 		if start.Lost != "" {
 			r.event(template, from, corev1.EventTypeWarning, stateLostReason,
@@ -41,7 +41,7 @@ func (r *Reconciler) tell(change *eviction.Change) {
 	}
 	for _, end := range change.Ended {
 		if end.Outcome == eviction.Withdrawn {
-			r.event(template, clusterReference(end.Cluster), corev1.EventTypeNormal, withdrawnReason, fmt.Sprintf("%s need not be left any more (%s)", end.Cluster, end.Reason))
+			r.event(template, taskReference(change.Binding, end.Cluster), corev1.EventTypeNormal, withdrawnReason, fmt.Sprintf("%s need not be left any more (%s)", end.Cluster, end.Reason))
 		}
 	}
 }
@@ -61,10 +61,11 @@ func (r *Reconciler) tellGuard(clusters []v1alpha1.Cluster, plan *eviction.Resul
 	r.held = held
 }
 
-// clusterReference tells the events about one template and several clusters apart: else the API takes them for one that happens
-// again, and keeps the first note.
-func clusterReference(name string) runtime.Object {
-	return &corev1.ObjectReference{APIVersion: v1alpha1.GroupVersion.String(), Kind: "Cluster", Name: name}
+// taskReference tells the events about several tasks of one binding apart.
+func taskReference(binding v1alpha1.Binding, cluster string) runtime.Object {
+	reference := v1alpha1.EventReference(binding)
+	reference.FieldPath = fmt.Sprintf("spec.gracefulEvictionTasks{%s}", cluster)
+	return reference
 }
 
 // event sends an event; about is what else it is about, nil for nothing.

@@ -27,7 +27,7 @@ func (r *Reconciler) tellMove(binding v1alpha1.Binding, d schedule.Decision, cha
 	for _, cluster := range slices.Sorted(maps.Keys(changes)) {
 		words = append(words, fmt.Sprintf("%s %+d", cluster, changes[cluster].more))
 	}
-	r.events.Eventf(binding.BindingSpec().Resource.Core(), nil, corev1.EventTypeNormal, v1alpha1.ReasonRescheduled, scheduleAction,
+	r.events.Eventf(binding.BindingSpec().Resource.Core(), v1alpha1.EventReference(binding), corev1.EventTypeNormal, v1alpha1.ReasonRescheduled, scheduleAction,
 		"%s", conditions.Shorten(d.Trigger+": "+strings.Join(words, ", "), conditions.MaxNote))
 }
 
@@ -35,7 +35,7 @@ func (r *Reconciler) tellMove(binding v1alpha1.Binding, d schedule.Decision, cha
 // or fails for another reason than before. That all is well needs no event: the condition says it.
 func (r *Reconciler) tellTurn(binding v1alpha1.Binding, before []metav1.Condition, now metav1.Condition) {
 	if conditions.TurnedBad(before, now) {
-		r.events.Eventf(binding.BindingSpec().Resource.Core(), nil, corev1.EventTypeWarning, now.Reason, scheduleAction,
+		r.events.Eventf(binding.BindingSpec().Resource.Core(), v1alpha1.EventReference(binding), corev1.EventTypeWarning, now.Reason, scheduleAction,
 			"%s", conditions.Shorten(now.Message, conditions.MaxNote))
 	}
 }

@@ -16,7 +16,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/flotilla-dev/flotilla/test/fleet/local"
 )
@@ -27,6 +29,7 @@ const readyTimeout = 5 * time.Minute
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	log.SetLogger(logr.Discard()) // the demo tells what it does itself
 	if err := newCommand().ExecuteContext(ctx); err != nil {
 		os.Exit(1)
 	}

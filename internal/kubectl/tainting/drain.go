@@ -40,8 +40,8 @@ Every template leaves when its replacement is ready elsewhere, so that nothing i
 budget. One for which no other cluster has room stays until there is; the command says which, and why. Templates whose placement
 tolerates the taint for ever stay.
 
-The manager does the moving: it goes on when this command ends early, by --timeout or Ctrl-C. End it, or let templates come back
-after the maintenance, with: kubectl flotilla uncordon CLUSTER`,
+The manager does the moving: it goes on when this command ends early, by --timeout or Ctrl-C. End it, or let the cluster
+be used again after the maintenance, with: kubectl flotilla uncordon CLUSTER. What has moved does not come back by itself.`,
 		Example: `  # Empty a cluster; give up watching after ten minutes
   kubectl flotilla drain berlin --timeout=10m
 

@@ -11,9 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/test/expect"
@@ -28,7 +30,10 @@ var bed = local.Bed{Options: local.Options{
 
 var large = local.NodeGroup{Count: 5, Size: local.DefaultNodeSize()}
 
-func TestMain(m *testing.M) { os.Exit(bed.Run(m)) }
+func TestMain(m *testing.M) {
+	log.SetLogger(logr.Discard())
+	os.Exit(bed.Run(m))
+}
 
 // runs is how often a kind of move is repeated.
 func runs(t *testing.T) int {
