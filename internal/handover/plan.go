@@ -279,16 +279,7 @@ func (p *planner) left(awaited []string) (left []v1alpha1.RetainedCluster) {
 		if in(p.plan.Clusters, target.Name) >= units(target.Replicas) || p.f.Spec.Retains(target.Name) {
 			continue
 		}
-		dropped := find(p.plan.Clusters, target.Name) == nil
-		switch {
-		case p.suppressed(target.Name):
-		case !p.f.Graceful:
-			continue
-		case p.idle(target.Name), !moved && !dropped, p.wanted() == 0:
-			continue
-		case !moved && p.f.Fresh == nil: // is it the last copy? Reports may be old
-			p.plan.Doubtful = true
-		case !moved && p.f.proven(p.plan.Clusters) > 0:
+		if !p.keeps(target.Name, moved) {
 			continue
 		}
 		left = append(left, v1alpha1.RetainedCluster{
@@ -297,6 +288,21 @@ func (p *planner) left(awaited []string) (left []v1alpha1.RetainedCluster) {
 		})
 	}
 	return left
+}
+
+// keeps says whether a cluster that the decision takes something from keeps it for now; moved is true when something replaces it.
+func (p *planner) keeps(cluster string, moved bool) bool {
+	dropped := find(p.plan.Clusters, cluster) == nil
+	switch {
+	case p.suppressed(cluster):
+		return true
+	case !p.f.Graceful, p.idle(cluster), !moved && !dropped, p.wanted() == 0:
+		return false
+	case !moved && p.f.Fresh == nil: // is it the last copy? Reports may be old
+		p.plan.Doubtful = true
+		return true
+	}
+	return moved || p.f.proven(p.plan.Clusters) == 0
 }
 
 // suppressed says whether a user, or the purge mode Never, keeps a cluster's copy.
@@ -336,7 +342,8 @@ func (p *planner) mayHold(cluster string) bool {
 }
 
 // withhold takes back what the decision adds, and says whether it added anything.
-func (p *planner) withhold() (any bool) {
+func (p *planner) withhold() bool {
+	added := false
 	var clusters []v1alpha1.TargetCluster
 	for _, target := range p.plan.Clusters {
 		had := find(p.f.Spec.Clusters, target.Name)
@@ -345,7 +352,7 @@ func (p *planner) withhold() (any bool) {
 			clusters = append(clusters, target)
 			continue
 		}
-		any = true
+		added = true
 		if p.f.Spec.Placement.Divides() && target.Replicas != nil {
 			p.plan.Withheld += int32(more)
 		}
@@ -354,5 +361,5 @@ func (p *planner) withhold() (any bool) {
 		}
 	}
 	p.plan.Clusters = clusters
-	return any
+	return added
 }
