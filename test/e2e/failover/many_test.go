@@ -60,6 +60,7 @@ func TestAThousandTemplatesLeaveALostCluster(t *testing.T) {
 	for _, p := range policies {
 		namingClusters(t, fleet, p, "member1", "member2")
 	}
+	knowing(t, fleet, ns, "member2")
 
 	began := time.Now()
 	back := lost(t, fleet, "member1")
@@ -108,6 +109,24 @@ func createMany(t *testing.T, fleet *local.Fleet, ns string) {
 	}
 	close(queue)
 	making.Wait()
+}
+
+// knowing waits until every binding of a namespace may use a cluster.
+func knowing(t *testing.T, fleet *local.Fleet, ns, cluster string) {
+	t.Helper()
+	expect.Eventually(t, "bindings that know of "+cluster, func(ctx context.Context) error {
+		var list v1alpha1.ResourceBindingList
+		if err := fleet.Host.Client().List(ctx, &list, client.InNamespace(ns)); err != nil {
+			return err
+		}
+		for i := range list.Items {
+			b := &list.Items[i]
+			if !slices.Contains(b.Spec.Placement.ClusterAffinity.ClusterNames, cluster) || b.Status.SchedulerObservedGeneration != b.Generation {
+				return fmt.Errorf("%s does not", b.Name)
+			}
+		}
+		return nil
+	})
 }
 
 // heldBy waits until a member holds so many ConfigMaps of a namespace because of templates.
