@@ -22,9 +22,10 @@ import (
 const (
 	many   = 1000
 	urgent = 100
-	// perBinding is what leaving a cluster may cost on the host for each template: the task, the decision, its status, twice
-	// what members report, that the old copy may go, the end of the task, and the template's status; conflicts included.
-	perBinding = 12
+	// perBinding is what leaving a cluster that comes back may cost on the host for each template: the task, the decision, its
+	// status, what members report, that the old copy may go, the end of the task and two events, with the conflicts between
+	// those who write.
+	perBinding = 16
 )
 
 func TestAThousandTemplatesLeaveALostCluster(t *testing.T) {
