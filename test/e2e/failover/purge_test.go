@@ -1,0 +1,110 @@
+package failover
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/test/builder"
+	"github.com/flotilla-dev/flotilla/test/expect"
+	"github.com/flotilla-dev/flotilla/test/fleet/local"
+)
+
+// directly lets the old copy go before the new one is made.
+func directly(spec *v1alpha1.PropagationSpec) {
+	spec.Failover = &v1alpha1.FailoverBehavior{Cluster: &v1alpha1.ClusterFailoverBehavior{PurgeMode: v1alpha1.PurgeDirectly}}
+}
+
+// together watches whether ready pods of a template are ever in two members at the same time.
+func together(t *testing.T, fleet *local.Fleet, template *appsv1.Deployment) func() (samples, seen int) {
+	t.Helper()
+	done, ended := make(chan struct{}), make(chan struct{})
+	var samples, seen int
+	go func() {
+		defer close(ended)
+		ticks := time.NewTicker(100 * time.Millisecond)
+		defer ticks.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-t.Context().Done():
+				return
+			case <-ticks.C:
+			}
+			_, where, err := count(t.Context(), fleet, template)
+			if err != nil {
+				continue
+			}
+			samples++
+			members := 0
+			for _, n := range where {
+				if n > 0 {
+					members++
+				}
+			}
+			if members > 1 {
+				seen++
+			}
+		}
+	}()
+	return func() (int, int) {
+		close(done)
+		<-ended
+		return samples, seen
+	}
+}
+
+func TestACopyThatIsPurgedDirectlyNeverRunsBesideItsReplacement(t *testing.T) {
+	fleet, ns := start(t)
+	foo, p := placed(t, fleet, ns, builder.Aggregating(), directly, builder.Clusters("member1"))
+	namingClusters(t, fleet, p, "member1", "member2")
+	watch := together(t, fleet, foo)
+	taint(t, fleet, "member1", "example.com/maintenance", func() { only(t, fleet, foo, "member2") })
+	serves(t, fleet, foo, wanted)
+	samples, seen := watch()
+	t.Logf("%d samples, %d with copies in two members", samples, seen)
+	if seen > 0 || samples == 0 {
+		t.Errorf("in %d of %d samples copies ran in two members", seen, samples)
+	}
+}
+
+func TestADirectPurgeDoesNotWaitForALostMember(t *testing.T) {
+	fleet, ns := start(t)
+	foo, p := placed(t, fleet, ns, builder.Aggregating(), directly, builder.Clusters("member1"))
+	namingClusters(t, fleet, p, "member1", "member2")
+	began := time.Now()
+	back := lost(t, fleet, "member1")
+	survivors(t, fleet, foo, wanted, "member1")
+	t.Logf("%s from the loss until the replacement was ready; the thresholds are %s", time.Since(began).Round(10*time.Millisecond), thresholds)
+	back()
+	healthy(t, fleet)
+	serves(t, fleet, foo, wanted)
+}
+
+func TestWhatFitsOnlyInPartMovesInPart(t *testing.T) {
+	fleet, ns := start(t)
+	// Five nodes of 16 CPUs hold ten of these, and each of two members has seven.
+	foo := builder.Deployment(ns, "foo", builder.Replicas(14), builder.Requests("cpu", "8"))
+	p := builder.Policy(ns, "foo", builder.Selecting("apps/v1", "Deployment", "foo"), builder.ByRoom(), builder.Clusters("member1", "member2"))
+	expect.Create(t, fleet.Host, p, foo.DeepCopy())
+	serves(t, fleet, foo, 14)
+	expect.Seen(t, fleet.Host, expect.Binding(foo), expect.Placed(map[string]int32{"member1": 7, "member2": 7}, 0))
+	watcher := serve(t, fleet, foo, 14)
+	taint(t, fleet, "member1", "example.com/maintenance", func() {
+		expect.Seen(t, fleet.Host, expect.Binding(foo), expect.Placed(map[string]int32{"member1": 4, "member2": 10}, 0))
+		expect.Seen(t, fleet.Host, expect.Binding(foo), expect.Condition(v1alpha1.ConditionScheduled, metav1.ConditionFalse, v1alpha1.ReasonLeaving, "4 replicas stay"))
+		expect.Seen(t, fleet.Member("member1"), foo.DeepCopy(), func(d *appsv1.Deployment) error {
+			if *d.Spec.Replicas != 4 {
+				return fmt.Errorf("it asks for %d replicas", *d.Spec.Replicas)
+			}
+			return nil
+		})
+	})
+	serves(t, fleet, foo, 14)
+	watcher.neverDipped(t, "foo")
+}
