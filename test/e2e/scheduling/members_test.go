@@ -43,6 +43,11 @@ func joined(t *testing.T, fleet *local.Fleet, name string) {
 		ctx, cancel := context.WithTimeout(context.Background(), expect.Patience)
 		defer cancel()
 		cluster := named(&v1alpha1.Cluster{}, name)
+		// What fits nowhere else would keep the member for as long as the test's template lives.
+		giveUp := client.RawPatch(mergePatch, fmt.Appendf(nil, `{"metadata":{"annotations":{%q:"true"}}}`, v1alpha1.ForceDeleteAnnotation))
+		if err := client.IgnoreNotFound(fleet.Host.Client().Patch(ctx, cluster, giveUp)); err != nil {
+			t.Errorf("giving %s up: %v", name, err)
+		}
 		if err := client.IgnoreNotFound(fleet.Host.Client().Delete(ctx, cluster)); err != nil {
 			t.Errorf("%s leaves: %v", name, err)
 		}
