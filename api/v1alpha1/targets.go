@@ -28,8 +28,12 @@ func (s *BindingSpec) Targets() []TargetCluster {
 
 // HasTarget says whether Targets has a cluster.
 func (s *BindingSpec) HasTarget(cluster string) bool {
-	decided := slices.ContainsFunc(s.Clusters, func(target TargetCluster) bool { return target.Name == cluster })
-	return decided || s.Retains(cluster) || slices.Contains(s.along(), cluster)
+	return s.Decides(cluster) || s.Retains(cluster) || slices.Contains(s.along(), cluster)
+}
+
+// Decides says whether the template was decided to be in a cluster.
+func (s *BindingSpec) Decides(cluster string) bool {
+	return slices.ContainsFunc(s.Clusters, func(t TargetCluster) bool { return t.Name == cluster })
 }
 
 // Retains says whether a cluster keeps what it has until its replacement is ready.

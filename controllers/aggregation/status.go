@@ -203,8 +203,7 @@ func targetItems(f facts, items []v1alpha1.AggregatedStatusItem) []v1alpha1.Aggr
 func stayingItems(f facts, items []v1alpha1.AggregatedStatusItem) []v1alpha1.AggregatedStatusItem {
 	spec := f.binding.BindingSpec()
 	return slices.DeleteFunc(targetItems(f, items), func(item v1alpha1.AggregatedStatusItem) bool {
-		return spec.Retains(item.ClusterName) &&
-			!slices.ContainsFunc(spec.Clusters, func(t v1alpha1.TargetCluster) bool { return t.Name == item.ClusterName })
+		return spec.Retains(item.ClusterName) && !spec.Decides(item.ClusterName)
 	})
 }
 

@@ -30,7 +30,7 @@ func entryOf(owner v1alpha1.Binding, before *v1alpha1.BindingSnapshot) v1alpha1.
 		entry.Clusters = append(entry.Clusters, v1alpha1.TargetCluster{Name: target.Name})
 	}
 	for i := range spec.Retained { // what is moved away still runs there
-		if name := spec.Retained[i].Name; !slices.ContainsFunc(spec.Clusters, func(t v1alpha1.TargetCluster) bool { return t.Name == name }) {
+		if name := spec.Retained[i].Name; !spec.Decides(name) {
 			entry.Clusters = append(entry.Clusters, v1alpha1.TargetCluster{Name: name})
 		}
 	}

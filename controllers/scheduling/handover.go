@@ -3,6 +3,7 @@ package scheduling
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -66,12 +67,16 @@ func stay(binding v1alpha1.Binding, d schedule.Decision) verdict {
 	return verdict{Decision: d, plan: plan}
 }
 
+// movingFacts are about the clusters that a move can concern, which for most bindings are few: all that may be left.
 func (r *Reconciler) movingFacts(binding v1alpha1.Binding, clusters []*v1alpha1.Cluster) handover.Facts {
 	facts := handover.Facts{
 		Spec: binding.BindingSpec(), Reports: binding.BindingStatus().AggregatedStatus, Grace: r.grace, Graceful: r.graceful,
-		Now: r.clock.Now(), Members: make(map[string]handover.Member, len(clusters)),
+		Now: r.clock.Now(), Members: map[string]handover.Member{},
 	}
 	for _, cluster := range clusters {
+		if !mayBeLeft(facts.Spec, cluster.Name) {
+			continue
+		}
 		facts.Members[cluster.Name] = handover.Member{
 			Ready: meta.IsStatusConditionTrue(cluster.Status.Conditions, v1alpha1.ConditionReady),
 			Abandoned: cluster.DeletionTimestamp != nil &&
@@ -79,6 +84,12 @@ func (r *Reconciler) movingFacts(binding v1alpha1.Binding, clusters []*v1alpha1.
 		}
 	}
 	return facts
+}
+
+// mayBeLeft says whether a template is in a cluster, is kept there, or was asked to leave it.
+func mayBeLeft(spec *v1alpha1.BindingSpec, cluster string) bool {
+	return spec.Decides(cluster) || spec.Retains(cluster) ||
+		slices.ContainsFunc(spec.GracefulEvictionTasks, func(t v1alpha1.GracefulEvictionTask) bool { return t.FromCluster == cluster })
 }
 
 // voluntary says whether nothing forces what a decision changes.

@@ -110,7 +110,7 @@ func (b *binding) applicationFailover() *v1alpha1.ApplicationFailoverBehavior {
 
 // has says whether a cluster is still among those that were decided.
 func (b *binding) has(cluster string) bool {
-	return slices.ContainsFunc(b.spec.Clusters, func(t v1alpha1.TargetCluster) bool { return t.Name == cluster })
+	return b.spec.Decides(cluster)
 }
 
 // asked says whether a task to leave a cluster stays, whoever made it.

@@ -37,7 +37,7 @@ type Facts struct {
 	// Fresh is how much is ready in clusters that have or retain the template, read from their members just now; nil when
 	// nobody asked. A member that did not answer is missing in it; one that has no copy at all is Absent.
 	Fresh map[string]int32
-	// Members are the clusters that exist.
+	// Members are the clusters that exist, of those that Spec names: that have or retain the template, or have a task.
 	Members map[string]Member
 	// Grace bounds the wait for a replacement, where a task does not say otherwise.
 	Grace time.Duration

@@ -62,12 +62,12 @@ func tolerates(spec *v1alpha1.BindingSpec) bool {
 
 // neededBy is true for what is in a cluster only because templates that stay there need it, or because it is preserved there.
 func neededBy(spec *v1alpha1.BindingSpec, cluster string, staying map[types.NamespacedName]bool) bool {
-	decided := func(t v1alpha1.TargetCluster) bool { return t.Name == cluster }
-	if slices.ContainsFunc(spec.Clusters, decided) || spec.Retains(cluster) {
+	if spec.Decides(cluster) || spec.Retains(cluster) {
 		return false
 	}
+	named := func(t v1alpha1.TargetCluster) bool { return t.Name == cluster }
 	return slices.Contains(spec.PreservedIn, cluster) || slices.ContainsFunc(spec.RequiredBy, func(owner v1alpha1.BindingSnapshot) bool {
-		return slices.ContainsFunc(owner.Clusters, decided) && staying[types.NamespacedName{Namespace: owner.Namespace, Name: owner.Name}]
+		return slices.ContainsFunc(owner.Clusters, named) && staying[types.NamespacedName{Namespace: owner.Namespace, Name: owner.Name}]
 	})
 }
 
@@ -80,7 +80,7 @@ func waitsFor(b v1alpha1.Binding, cluster string) string {
 		}
 		return "its replacement is not ready yet"
 	}
-	if !slices.ContainsFunc(spec.Clusters, func(t v1alpha1.TargetCluster) bool { return t.Name == cluster }) {
+	if !spec.Decides(cluster) {
 		return "leaves after the templates that need it"
 	}
 	asked := slices.ContainsFunc(spec.GracefulEvictionTasks, func(t v1alpha1.GracefulEvictionTask) bool { return t.FromCluster == cluster })

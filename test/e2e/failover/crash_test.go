@@ -28,7 +28,7 @@ type step struct {
 // steps are the writes of an eviction, in their order.
 var steps = []step{
 	{"the task", "", onBinding(func(spec *v1alpha1.BindingSpec) bool { return len(spec.GracefulEvictionTasks) > 0 })},
-	{"the decision", "", onBinding(func(spec *v1alpha1.BindingSpec) bool { return !names(spec, "member1") })},
+	{"the decision", "", onBinding(func(spec *v1alpha1.BindingSpec) bool { return !spec.Decides("member1") })},
 	{"the replacement", "member2", onDeployment(func(_ *appsv1.Deployment, kind watch.EventType) bool { return kind == watch.Added })},
 	{"the report that it is ready", "", func(obj client.Object, _ watch.EventType) bool {
 		b, ok := obj.(*v1alpha1.ResourceBinding)
@@ -37,13 +37,9 @@ var steps = []step{
 		})
 	}},
 	{"that the old copy may go", "", onBinding(func(spec *v1alpha1.BindingSpec) bool {
-		return !names(spec, "member1") && !spec.Retains("member1")
+		return !spec.Decides("member1") && !spec.Retains("member1")
 	})},
 	{"the removal of the old copy", "member1", onDeployment(func(_ *appsv1.Deployment, kind watch.EventType) bool { return kind == watch.Deleted })},
-}
-
-func names(spec *v1alpha1.BindingSpec, cluster string) bool {
-	return slices.ContainsFunc(spec.Clusters, func(t v1alpha1.TargetCluster) bool { return t.Name == cluster })
 }
 
 func onBinding(seen func(*v1alpha1.BindingSpec) bool) func(client.Object, watch.EventType) bool {
@@ -143,7 +139,7 @@ func TestAnApplicationThatFailsMovesWithItsStateAndDoesNotComeBack(t *testing.T)
 	expect.Change(t, fleet.Host, foo.DeepCopy(), func(d *appsv1.Deployment) { d.Spec.Template.Spec.Containers[0].Image = "registry.example/web:2" })
 	expect.Seen(t, fleet.Host, expect.Binding(foo), func(b v1alpha1.Binding) error {
 		tasks := b.BindingSpec().GracefulEvictionTasks
-		if len(tasks) != 1 || tasks[0].Reason != v1alpha1.ReasonApplicationFailure || names(b.BindingSpec(), "member1") {
+		if len(tasks) != 1 || tasks[0].Reason != v1alpha1.ReasonApplicationFailure || b.BindingSpec().Decides("member1") {
 			return fmt.Errorf("it is in %v, tasks %v", b.BindingSpec().Clusters, tasks)
 		}
 		return nil
