@@ -22,10 +22,13 @@ type drifts struct {
 	backoff *flowcontrol.Backoff
 }
 
-func newDrifts(c clock.Clock) *drifts {
-	backoff := flowcontrol.NewBackOff(firstDrift, lastDrift)
+func newDrifts(c clock.Clock) *drifts { return &drifts{backoff: newBackoff(c, firstDrift, lastDrift)} }
+
+// newBackoff counts delays that double, from the first to the last.
+func newBackoff(c clock.Clock, first, last time.Duration) *flowcontrol.Backoff {
+	backoff := flowcontrol.NewBackOff(first, last)
 	backoff.Clock = c
-	return &drifts{backoff: backoff}
+	return backoff
 }
 
 // wait is how long an update for this reason has to wait; 0 when it may be made now, and then it counts.

@@ -22,9 +22,7 @@ type refusals struct {
 }
 
 func newRefusals(c clock.Clock) *refusals {
-	backoff := flowcontrol.NewBackOff(firstRefused, recheckRefused)
-	backoff.Clock = c
-	return &refusals{backoff: backoff}
+	return &refusals{backoff: newBackoff(c, firstRefused, recheckRefused)}
 }
 
 // wait counts a refusal and is how long to wait before the next attempt.

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -98,5 +99,21 @@ func wantRefused(t *testing.T, err error, messages ...string) {
 		if !strings.Contains(err.Error(), message) {
 			t.Errorf("refused with:\n%v\nwant part:\n%s", err, message)
 		}
+	}
+}
+
+// storedAsWritten creates each of some documents, and wants its spec back as it was written.
+func storedAsWritten(t *testing.T, documents map[string]string) {
+	t.Helper()
+	for name, document := range documents {
+		t.Run(name, func(t *testing.T) {
+			stored, err := create(t, document)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(parse(t, document).Object["spec"], stored.Object["spec"]); diff != "" {
+				t.Errorf("written (-) and stored (+):\n%s", diff)
+			}
+		})
 	}
 }
