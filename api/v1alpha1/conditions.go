@@ -129,6 +129,8 @@ const (
 	ReasonNamespaceMismatch = "NamespaceMismatch"
 	// ReasonInvalidSelector: a label selector cannot be parsed.
 	ReasonInvalidSelector = "InvalidSelector"
+	// ReasonInvalidStatePreservation: a rule of statePreservation has a jsonPath that cannot be read.
+	ReasonInvalidStatePreservation = "InvalidStatePreservation"
 	// ReasonOverrideMissing: an override policy in dependentOverrides does not exist; templates that are not propagated yet
 	// wait for it.
 	ReasonOverrideMissing = "OverrideMissing"

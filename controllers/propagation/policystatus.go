@@ -1,6 +1,7 @@
 package propagation
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/conditions"
+	"github.com/flotilla-dev/flotilla/internal/eviction"
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
 	"github.com/flotilla-dev/flotilla/internal/policymatch"
 )
@@ -56,7 +58,7 @@ func desiredStatus(policy v1alpha1.Policy, around surroundings, now time.Time) v
 	}
 }
 
-// judge says whether a policy's kinds are watched and its PriorityClass exists. The first thing that is wrong counts: first what the user
+// judge says whether a policy's kinds are watched and what it names or asks for is there. The first thing that is wrong counts: first what the user
 // must change in the policy, then what must change around it, then what only needs time.
 func judge(policy v1alpha1.Policy, around surroundings) verdict {
 	for _, check := range checks {
@@ -65,6 +67,9 @@ func judge(policy v1alpha1.Policy, around surroundings) verdict {
 				return verdict{check.status, reason, fmt.Sprintf("spec.resourceSelectors[%d]: %s", i, message)}
 			}
 		}
+	}
+	if problem := badState(policy.PropagationSpec().Failover); problem != "" {
+		return verdict{metav1.ConditionFalse, v1alpha1.ReasonInvalidStatePreservation, problem}
 	}
 	if class := classOf(policy); class != "" {
 		if _, exists := around.classes[class]; !exists {
@@ -165,4 +170,32 @@ func stillStarting(before v1alpha1.PropagationStatus, want v1alpha1.PropagationS
 	return ready.Status == metav1.ConditionUnknown &&
 		before.ObservedGeneration == want.ObservedGeneration &&
 		meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionReady) != nil
+}
+
+// badState is what is wrong with the first rule of a state preservation that cannot be followed. It is told now, because a
+// failover is too late.
+func badState(failover *v1alpha1.FailoverBehavior) string {
+	if failover == nil {
+		return ""
+	}
+	var application, cluster *v1alpha1.StatePreservation
+	if failover.Application != nil {
+		application = failover.Application.StatePreservation
+	}
+	if failover.Cluster != nil {
+		cluster = failover.Cluster.StatePreservation
+	}
+	return cmp.Or(badRule("application", application), badRule("cluster", cluster))
+}
+
+func badRule(of string, preservation *v1alpha1.StatePreservation) string {
+	if preservation == nil {
+		return ""
+	}
+	for i := range preservation.Rules {
+		if err := eviction.CheckPath(preservation.Rules[i].JSONPath); err != nil {
+			return fmt.Sprintf("spec.failover.%s.statePreservation.rules[%d].jsonPath: %v: write it as in {.jobStatus.jobId}", of, i, err)
+		}
+	}
+	return ""
 }

@@ -26,12 +26,32 @@ func TestJudge(t *testing.T) {
 		change(&s)
 		return []v1alpha1.ResourceSelector{s}
 	}
+	preserving := func(path string) *v1alpha1.StatePreservation {
+		return &v1alpha1.StatePreservation{Rules: []v1alpha1.StatePreservationRule{
+			{AliasLabelName: "a", JSONPath: "{.jobStatus.jobId}"}, {AliasLabelName: "b", JSONPath: path},
+		}}
+	}
 	tests := map[string]struct {
 		selectors []v1alpha1.ResourceSelector
+		failover  *v1alpha1.FailoverBehavior
 		facts     kindFacts
 		want      verdict
 	}{
 		"all is well": {facts: synced, want: verdict{"True", "Watching", "every selected kind is watched"}},
+		"state that can be preserved": {
+			failover: &v1alpha1.FailoverBehavior{Cluster: &v1alpha1.ClusterFailoverBehavior{StatePreservation: preserving(".a[0]")}}, facts: synced,
+			want: verdict{"True", "Watching", "every selected kind is watched"},
+		},
+		"state at a path that is none": {
+			failover: &v1alpha1.FailoverBehavior{Cluster: &v1alpha1.ClusterFailoverBehavior{StatePreservation: preserving("{.a[}")}}, facts: synced,
+			want: verdict{"False", "InvalidStatePreservation", "spec.failover.cluster.statePreservation.rules[1].jsonPath: " +
+				"the jsonPath is not valid: unterminated array: write it as in {.jobStatus.jobId}"},
+		},
+		"state of an application at two paths": {
+			failover: &v1alpha1.FailoverBehavior{Application: &v1alpha1.ApplicationFailoverBehavior{StatePreservation: preserving("{.a}{.b}")}}, facts: synced,
+			want: verdict{"False", "InvalidStatePreservation", "spec.failover.application.statePreservation.rules[1].jsonPath: " +
+				"the jsonPath must have exactly one {...}: write it as in {.jobStatus.jobId}"},
+		},
 		"a watch that starts": {want: verdict{"Unknown", "WatchStarting",
 			"spec.resourceSelectors[0]: the watch of apps/v1 Deployment has not synced yet"}},
 		"a watch that fails": {facts: failing(errors.New("connection refused")), want: verdict{"False", "WatchStarting",
@@ -71,6 +91,7 @@ func TestJudge(t *testing.T) {
 			if tc.selectors != nil {
 				policy.Spec.ResourceSelectors = tc.selectors
 			}
+			policy.Spec.Failover = tc.failover
 			got := judge(policy, surroundings{kinds: map[schema.GroupVersionKind]kindFacts{deployment: tc.facts}})
 			if diff := cmp.Diff(tc.want, got, cmp.AllowUnexported(verdict{})); diff != "" {
 				t.Errorf("judge() (-want +got):\n%s", diff)

@@ -68,6 +68,8 @@ type Reconciler struct {
 	// held is true when the last plan held what evicts, heldUntil when one last ceased to. Plans do not overlap.
 	held      bool
 	heldUntil time.Time
+	// told is the last reason that was announced of each cluster since this process leads.
+	told map[string]string
 }
 
 // Setup adds the controller to the manager. The manager's cache must keep the managedFields of Clusters, and have the indexes of package

@@ -3,6 +3,8 @@ package tainting
 import (
 	"testing"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 func TestTheEndOfAHoldIsRememberedUntilTheNext(t *testing.T) {
@@ -19,5 +21,27 @@ func TestTheEndOfAHoldIsRememberedUntilTheNext(t *testing.T) {
 		if got := r.noteHold(step.held, at(step.second)); !got.Equal(step.want) {
 			t.Errorf("second %d: the last hold ended %s, want %s", step.second, got, step.want)
 		}
+	}
+}
+
+func TestAReasonIsToldOnceAlsoFromAnOldCache(t *testing.T) {
+	because := func(reason string) *metav1.Condition { return &metav1.Condition{Reason: reason} }
+	var r Reconciler
+	for i, step := range []struct {
+		before, after *metav1.Condition
+		want          bool
+	}{
+		{nil, nil, false},
+		{nil, because("Pending"), true}, {nil, because("Pending"), false}, {because("Pending"), because("Pending"), false},
+		{because("Pending"), because("Evicting"), true},
+		{because("Evicting"), nil, true}, {because("Evicting"), nil, false},
+		{nil, because("Pending"), true},
+	} {
+		if got := r.isNews("berlin", step.before, step.after); got != step.want {
+			t.Errorf("step %d: isNews(%v, %v) = %t, want %t", i, step.before, step.after, got, step.want)
+		}
+	}
+	if !r.isNews("rome", nil, because("Pending")) {
+		t.Error("what was told of berlin is not told of rome")
 	}
 }

@@ -104,24 +104,39 @@ func set(values map[string]string, key, value string) map[string]string {
 	return values
 }
 
-// extract is the text at a path. The path may be written as kubectl wants it, {.a.b}, or bare, .a.b.
-func extract(path string, status any) (string, error) {
-	expression := jsonpath.New("state")
+// CheckPath says whether values can be read at a jsonPath of a rule, as far as that can be told without a status.
+func CheckPath(path string) error {
+	_, err := compile(path)
+	return err
+}
+
+// compile parses a path. It may be written as kubectl wants it, {.a.b}, or bare, .a.b.
+func compile(path string) (*jsonpath.JSONPath, error) {
 	if !strings.Contains(path, "{") {
 		path = "{" + path + "}"
 	}
 	parsed, err := jsonpath.Parse("state", path)
 	if err != nil {
-		return "", fmt.Errorf("the jsonPath is not valid: %w", err)
+		return nil, fmt.Errorf("the jsonPath is not valid: %w", err)
 	}
 	if err := bounded(parsed.Root); err != nil {
-		return "", err
+		return nil, err
 	}
 	if err := single(parsed.Root); err != nil {
-		return "", err
+		return nil, err
 	}
+	expression := jsonpath.New("state")
 	if err := expression.Parse(path); err != nil {
-		return "", fmt.Errorf("the jsonPath is not valid: %w", err)
+		return nil, fmt.Errorf("the jsonPath is not valid: %w", err)
+	}
+	return expression, nil
+}
+
+// extract is the text at a path.
+func extract(path string, status any) (string, error) {
+	expression, err := compile(path)
+	if err != nil {
+		return "", err
 	}
 	var text value
 	if err := expression.Execute(&text, status); err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/duration"
@@ -130,6 +131,7 @@ func row(cluster *v1alpha1.Cluster, wide bool, now time.Time) []string {
 	if c := meta.FindStatusCondition(cluster.Status.Conditions, v1alpha1.ConditionReady); c != nil {
 		ready, reason, message = string(c.Status), c.Reason, c.Message
 	}
+	ready += closed(cluster.Spec.Taints)
 	nodes := ""
 	if n := cluster.Status.NodeSummary; n != nil {
 		nodes = fmt.Sprintf("%d/%d", n.ReadyNum, n.TotalNum)
@@ -147,4 +149,18 @@ func row(cluster *v1alpha1.Cluster, wide bool, now time.Time) []string {
 		}
 	}
 	return cells
+}
+
+// closed is what kubectl says in the same place of a node that takes nothing new.
+func closed(taints []corev1.Taint) string {
+	has := func(key string) bool {
+		return slices.ContainsFunc(taints, func(t corev1.Taint) bool { return t.Key == key })
+	}
+	switch {
+	case has(v1alpha1.DrainTaint):
+		return ",Draining"
+	case has(v1alpha1.UnschedulableTaint):
+		return ",SchedulingDisabled"
+	}
+	return ""
 }

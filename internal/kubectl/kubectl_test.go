@@ -46,6 +46,15 @@ func printed(t *testing.T, clusters []v1alpha1.Cluster, output string) (string, 
 	return out.String(), err
 }
 
+// closing is a cluster with taints of these keys.
+func closing(name string, keys ...string) v1alpha1.Cluster {
+	c := cluster(name)
+	for _, key := range keys {
+		c.Spec.Taints = append(c.Spec.Taints, corev1.Taint{Key: key})
+	}
+	return c
+}
+
 func TestClustersArePrintedForPeople(t *testing.T) {
 	good := cluster("berlin", ready(metav1.ConditionTrue, "ClusterReady", "fine"))
 	good.Status.KubernetesVersion = "v1.37.1"
@@ -61,6 +70,12 @@ func TestClustersArePrintedForPeople(t *testing.T) {
 			want: "NAME     READY     REASON         MODE   VERSION   NODES   AGE\n" +
 				"berlin   True      ClusterReady   Push   v1.37.1   2/3     3h\n" +
 				"rome     Unknown   -              Push   -         -       3h\n",
+		},
+		"a table of clusters that take nothing new": {
+			clusters: []v1alpha1.Cluster{closing("oslo", v1alpha1.UnschedulableTaint), closing("paris", v1alpha1.UnschedulableTaint, v1alpha1.DrainTaint)},
+			want: "NAME    READY                        REASON   MODE   VERSION   NODES   AGE\n" +
+				"oslo    Unknown,SchedulingDisabled   -        Push   -         -       3h\n" +
+				"paris   Unknown,Draining             -        Push   -         -       3h\n",
 		},
 		"a wide table": {
 			clusters: []v1alpha1.Cluster{fresh}, output: "wide",

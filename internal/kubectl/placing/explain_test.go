@@ -149,6 +149,7 @@ func TestExplainTellsOfEveryCluster(t *testing.T) {
 	foreign.Status.AggregatedStatus[1] = v1alpha1.AggregatedStatusItem{
 		ClusterName: "paris", Reason: v1alpha1.ReasonForeignObject, AppliedMessage: "another web is there", Health: v1alpha1.HealthUnknown,
 	}
+	away := reported(bindingFor(webTemplate(3), policy, berlin), applied.Status.AggregatedStatus[0])
 	cases := map[string]struct {
 		host     []client.Object
 		template *unstructured.Unstructured
@@ -183,6 +184,21 @@ paris     yes      1        1     2      ForeignObject   Unknown   Selected     
 rome      no       -        -     -      -               -         UntoleratedTaint   had an untolerated taint {maintenance:NoSchedule}   add a matching entry to placement.clusterTolerations, or remove the taint from the Cluster
 
 It is placed in berlin (2), paris (1), but paris does not hold it (ForeignObject: another web is there).
+`},
+		"where a cluster was empty for a while": {
+			[]client.Object{berlin, paris, policy, away}, webTemplate(3), `
+Template:  Deployment shop/web, 3 replicas
+Policy:    PropagationPolicy shop/web: selected by kind; no other policy selects it
+Binding:   web-deployment-902c5083
+Decided:   Success: placed in 1 cluster (placed 60m ago)
+Now:       Success: placed in 1 cluster (nothing moves)
+Room:      from the summaries of berlin, paris
+
+CLUSTER   CHOSEN   BEFORE   NOW   ROOM   APPLIED   HEALTH    RULE       WHY                                                                                    TO CHANGE IT
+berlin    yes      3        3     4      Applied   Healthy   Selected   gets the template                                                                      -
+paris     no       -        -     2      -         -         NoShare    would get 1 replica in a fresh decision: what runs elsewhere does not come by itself   create a WorkloadRebalancer (docs/rebalancing.md)
+
+It runs where its placement wants it, in berlin (3); not in paris, which would get 1 replica in a fresh decision: what runs elsewhere does not come by itself.
 `},
 		"where replicas are pending": {
 			[]client.Object{

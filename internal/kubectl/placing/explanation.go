@@ -15,6 +15,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/policymatch"
+	"github.com/flotilla-dev/flotilla/internal/schedule"
 )
 
 // Explanation is what explain prints as JSON and YAML.
@@ -93,6 +94,9 @@ func explainFacts(f facts) Explanation {
 		return e
 	}
 	report(e.Clusters, f.binding.BindingStatus().AggregatedStatus)
+	if decision.Trigger == schedule.TriggerNone {
+		wouldGet(e.Clusters, f.fleet.afresh(f.subject, subjectsOf(f.bindings), f.now))
+	}
 	changed := len(changesOf(f.subject.spec.Clusters, decision.Clusters)) > 0
 	if changed && !suspended(f.subject.spec) {
 		e.Notes = append(e.Notes, "The rules lead to another placement now than the binding has: the scheduler is about to write it, does not run, or sees less room because of what it placed a moment ago.")

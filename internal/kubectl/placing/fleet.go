@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
@@ -39,6 +40,14 @@ func (f *fleet) decide(s *subject, others []*subject, now time.Time) schedule.De
 	return schedule.Decide(schedule.Input{
 		Binding: s.spec, Clusters: f.clusters, Memory: memory, Room: f.room(s.spec), Neighbours: neighbours(s, others), Now: now,
 	})
+}
+
+// afresh is what the engine would say if somebody asked it now to decide anew, as a WorkloadRebalancer does.
+func (f *fleet) afresh(s *subject, others []*subject, now time.Time) schedule.Decision {
+	asked := *s
+	asked.spec = s.spec.DeepCopy()
+	asked.spec.RescheduleTriggeredAt = &metav1.Time{Time: now}
+	return f.decide(&asked, others, now)
 }
 
 // room is how much more of a template each cluster has room for; nil when its placement does not ask.

@@ -2,6 +2,7 @@ package placing
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"k8s.io/utils/ptr"
@@ -124,6 +125,26 @@ func unjudged(d schedule.Decision, was map[string]*int32) []ClusterPlacement {
 	}
 	return placements
 }
+
+// wouldGet says of clusters that get nothing, only because what has moved away stays where it is, that they would get
+// something in a decision made afresh.
+func wouldGet(placements []ClusterPlacement, afresh schedule.Decision) {
+	would := replicasOf(afresh.Clusters)
+	for i := range placements {
+		p := &placements[i]
+		replicas, chosen := would[p.Cluster]
+		if p.Chosen || !chosen || p.Rule == verdictGone {
+			continue
+		}
+		p.Message, p.Hint = "would be chosen in a fresh decision: what runs elsewhere does not come by itself", freshHint
+		if replicas != nil {
+			p.Message = fmt.Sprintf("would get %s in a fresh decision: what runs elsewhere does not come by itself", countText(int64(*replicas), "replica"))
+		}
+	}
+}
+
+// freshHint is what brings replicas to a cluster that gets none because nothing moves without a reason.
+const freshHint = "create a WorkloadRebalancer (docs/rebalancing.md)"
 
 // compareTrue orders true before false.
 func compareTrue(a, b bool) int {

@@ -190,21 +190,24 @@ func TestWhatIsLeftSaysWhatItWaitsFor(t *testing.T) {
 	}
 }
 
-func TestADrainEndsWhenTheClusterIsEmpty(t *testing.T) {
+// leaving is a host from which web has gone when a drain looks for the second time.
+func leaving() interceptor.Funcs {
 	lists := 0
-	leave := func(ctx context.Context, host client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+	return interceptor.Funcs{List: func(ctx context.Context, host client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
 		if _, ok := list.(*v1alpha1.ResourceBindingList); ok {
-			if lists++; lists == 3 { // the second look
+			if lists++; lists == 2 {
 				if err := host.Delete(ctx, binding("web", nil)); err != nil {
 					return err
 				}
 			}
 		}
 		return host.List(ctx, list, opts...)
-	}
-	c, out := bed(interceptor.Funcs{List: leave}, binding("web", nil))
+	}}
+}
+
+func TestADrainEndsWhenTheClusterIsEmpty(t *testing.T) {
+	c, out := bed(leaving(), binding("web", nil))
 	d := drainer{changer: c, wait: true, poll: time.Millisecond}
-	lists = 1
 	if err := d.run(t.Context(), []string{"berlin"}); err != nil {
 		t.Fatal(err)
 	}
@@ -217,6 +220,24 @@ func TestADrainEndsWhenTheClusterIsEmpty(t *testing.T) {
 	taints := []corev1.Taint{{Key: v1alpha1.UnschedulableTaint, Effect: noSchedule, TimeAdded: &at}, {Key: v1alpha1.DrainTaint, Effect: noExecute, TimeAdded: &at}}
 	if diff := cmp.Diff(taints, c.taintsOf(t, "berlin")); diff != "" {
 		t.Errorf("taints (-want +got):\n%s", diff)
+	}
+}
+
+func TestADrainOfALostClusterSaysThatItsCopiesStay(t *testing.T) {
+	lost := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "rome"}}
+	lost.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonMemberUnreachable}}
+	web := binding("web", nil)
+	web.Spec.Clusters[0].Name = "rome"
+	c, out := bed(leaving(), lost, web)
+	d := drainer{changer: c, wait: true, poll: time.Millisecond}
+	if err := d.run(t.Context(), []string{"rome"}); err != nil {
+		t.Fatal(err)
+	}
+	want := "cluster.flotilla.dev/rome cordoned\nrome is not Ready (MemberUnreachable): its copies are removed when it answers again\n" +
+		"rome: 1 template left, 0 of them on the way\n" +
+		"Deployment.apps shop/web has its replicas elsewhere now, no longer in rome\ncluster.flotilla.dev/rome drained\n"
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("output (-want +got):\n%s", diff)
 	}
 }
 

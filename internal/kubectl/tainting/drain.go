@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
@@ -89,6 +90,9 @@ func (d *drainer) run(ctx context.Context, names []string) error {
 			words = "already cordoned"
 		}
 		if err := d.say(&clusters[i], words); err != nil {
+			return err
+		}
+		if err := d.sayLost(&clusters[i]); err != nil {
 			return err
 		}
 	}
@@ -178,7 +182,7 @@ func (d *drainer) tell(cluster *v1alpha1.Cluster, before, now standing, seen boo
 	}
 	for _, template := range slices.Sorted(maps.Keys(before.left)) {
 		if _, stays := now.left[template]; !stays {
-			if _, err := fmt.Fprintf(d.out, "%s moved from %s\n", template, cluster.Name); err != nil {
+			if _, err := fmt.Fprintf(d.out, "%s %s %s\n", template, departure(cluster), cluster.Name); err != nil {
 				return err
 			}
 		}
@@ -190,6 +194,29 @@ func (d *drainer) tell(cluster *v1alpha1.Cluster, before, now standing, seen boo
 		return nil
 	}
 	_, err := fmt.Fprintf(d.out, "%s: %s left, %d of them on the way\n", cluster.Name, conditions.Count(len(now.left), "template"), now.moving)
+	return err
+}
+
+// departure says how templates leave a cluster: one that does not answer keeps its copies until it does.
+func departure(cluster *v1alpha1.Cluster) string {
+	if answers(cluster) {
+		return "moved from"
+	}
+	return "has its replicas elsewhere now, no longer in"
+}
+
+// answers is false for a cluster that is known not to be Ready.
+func answers(cluster *v1alpha1.Cluster) bool {
+	return !meta.IsStatusConditionFalse(cluster.Status.Conditions, v1alpha1.ConditionReady)
+}
+
+// sayLost warns of a cluster from which nothing can be removed.
+func (d *drainer) sayLost(cluster *v1alpha1.Cluster) error {
+	if answers(cluster) {
+		return nil
+	}
+	why := meta.FindStatusCondition(cluster.Status.Conditions, v1alpha1.ConditionReady).Reason
+	_, err := fmt.Fprintf(d.out, "%s is not Ready (%s): its copies are removed when it answers again\n", cluster.Name, why)
 	return err
 }
 
