@@ -24,7 +24,7 @@ import (
 
 // Each member has room for the pods of TestAThousandTemplatesLeaveALostCluster.
 var bed = local.Bed{Options: local.Options{
-	Members: 3, Managers: 1, ManagerConfig: "testdata/manager.yaml",
+	Members: 3, Managers: 1,
 	MemberNodes: map[string]local.NodeGroup{"member1": large, "member2": large, "member3": large},
 }}
 
@@ -32,7 +32,14 @@ var large = local.NodeGroup{Count: 5, Size: local.DefaultNodeSize()}
 
 func TestMain(m *testing.M) {
 	log.SetLogger(logr.Discard())
-	os.Exit(bed.Run(m))
+	cleanup, err := configured()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := bed.Run(m)
+	cleanup()
+	os.Exit(code)
 }
 
 // runs is how often a kind of move is repeated.

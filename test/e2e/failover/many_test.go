@@ -3,11 +3,13 @@ package failover
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -29,6 +31,20 @@ const (
 )
 
 func TestAThousandTemplatesLeaveALostCluster(t *testing.T) {
+	manyLeave(t, "v1", "ConfigMap")
+}
+
+// A thousand Deployments keep the host's and the members' own controllers busy as well, so that it is not they that the
+// test above measures.
+func TestAThousandDeploymentsLeaveALostCluster(t *testing.T) {
+	if os.Getenv("FLOTILLA_LONG") == "" {
+		t.Skip("it takes minutes: set FLOTILLA_LONG=1")
+	}
+	manyLeave(t, "apps/v1", "Deployment")
+}
+
+func manyLeave(t *testing.T, apiVersion, kind string) {
+	t.Helper()
 	fleet, ns := start(t)
 	class := &schedulingv1.PriorityClass{ObjectMeta: metav1.ObjectMeta{Name: ns}, Value: 1000}
 	expect.Create(t, fleet.Host, class)
@@ -48,16 +64,16 @@ func TestAThousandTemplatesLeaveALostCluster(t *testing.T) {
 	first := func(spec *v1alpha1.PropagationSpec) {
 		spec.SchedulePriority = &v1alpha1.SchedulePriority{PriorityClassSource: v1alpha1.KubePriorityClass, PriorityClassName: class.Name}
 	}
-	configMaps := builder.Selecting("v1", "ConfigMap", "")
+	selected := builder.Selecting(apiVersion, kind, "")
 	policies := []*v1alpha1.PropagationPolicy{
-		builder.Policy(ns, "plain", configMaps, labelled("plain"), one, builder.Clusters("member1")),
-		builder.Policy(ns, "urgent", configMaps, labelled("urgent"), one, first, builder.Clusters("member1")),
+		builder.Policy(ns, "plain", selected, labelled("plain"), one, builder.Clusters("member1")),
+		builder.Policy(ns, "urgent", selected, labelled("urgent"), one, first, builder.Clusters("member1")),
 	}
 	for _, p := range policies {
 		expect.Create(t, fleet.Host, p)
 	}
-	createMany(t, fleet, ns)
-	heldBy(t, fleet, ns, "member1", many)
+	createMany(t, fleet, ns, kind)
+	heldBy(t, fleet, ns, kind, "member1", many)
 	for _, p := range policies {
 		namingClusters(t, fleet, p, "member1", "member2")
 	}
@@ -65,13 +81,13 @@ func TestAThousandTemplatesLeaveALostCluster(t *testing.T) {
 
 	began := time.Now()
 	back := lost(t, fleet, "member1")
-	heldBy(t, fleet, ns, "member2", many)
+	heldBy(t, fleet, ns, kind, "member2", many)
 	t.Logf("%d templates: elsewhere %s after the loss; the thresholds are %s, the rate is 50/s", many, time.Since(began).Round(10*time.Millisecond), thresholds)
 	firstEvicted(t, fleet, ns, began)
 	back()
 	healthy(t, fleet)
-	heldBy(t, fleet, ns, "member1", 0)
-	heldBy(t, fleet, ns, "member2", many)
+	heldBy(t, fleet, ns, kind, "member1", 0)
+	heldBy(t, fleet, ns, kind, "member2", many)
 	writes := 0
 	for _, w := range managersWrites(t, fleet, began) {
 		if w.Namespace == ns {
@@ -84,9 +100,8 @@ func TestAThousandTemplatesLeaveALostCluster(t *testing.T) {
 	}
 }
 
-// createMany makes many ConfigMaps, of which some are urgent, several at a time. Deployments would keep the host busy with its own
-// controllers, which try to run them.
-func createMany(t *testing.T, fleet *local.Fleet, ns string) {
+// createMany makes many templates, of which some are urgent, several at a time.
+func createMany(t *testing.T, fleet *local.Fleet, ns, kind string) {
 	t.Helper()
 	var making sync.WaitGroup
 	queue := make(chan int)
@@ -97,10 +112,13 @@ func createMany(t *testing.T, fleet *local.Fleet, ns string) {
 				if i%(many/urgent) == 0 {
 					tier = "urgent"
 				}
-				c := builder.ConfigMap(ns, fmt.Sprintf("%s-%04d", tier, i))
-				c.Labels = map[string]string{"tier": tier}
-				if err := fleet.Host.Client().Create(t.Context(), c); err != nil {
-					t.Errorf("creating %s: %v", c.Name, err)
+				template := client.Object(builder.ConfigMap(ns, fmt.Sprintf("%s-%04d", tier, i)))
+				if kind == "Deployment" {
+					template = builder.Deployment(ns, template.GetName(), builder.Replicas(1))
+				}
+				template.SetLabels(map[string]string{"tier": tier})
+				if err := fleet.Host.Client().Create(t.Context(), template); err != nil {
+					t.Errorf("creating %s: %v", template.GetName(), err)
 				}
 			}
 		})
@@ -130,17 +148,37 @@ func knowing(t *testing.T, fleet *local.Fleet, ns, cluster string) {
 	})
 }
 
-// heldBy waits until a member holds so many ConfigMaps of a namespace because of templates.
-func heldBy(t *testing.T, fleet *local.Fleet, ns, member string, n int) {
+// heldBy waits until a member holds so many objects of a namespace because of templates, and they work there.
+func heldBy(t *testing.T, fleet *local.Fleet, ns, kind, member string, n int) {
 	t.Helper()
-	expect.Eventually(t, fmt.Sprintf("%d ConfigMaps in %s", n, member), func(ctx context.Context) error {
-		var list corev1.ConfigMapList
-		err := fleet.Member(member).Client().List(ctx, &list, client.InNamespace(ns), client.MatchingLabels{v1alpha1.ManagedLabel: "true"})
-		if err == nil && len(list.Items) != n {
-			err = fmt.Errorf("it holds %d", len(list.Items))
+	count := readyConfigMaps
+	if kind == "Deployment" {
+		count = readyDeployments
+	}
+	expect.Eventually(t, fmt.Sprintf("%d objects of kind %s in %s", n, kind, member), func(ctx context.Context) error {
+		held, err := count(ctx, fleet.Member(member).Client(), client.InNamespace(ns), client.MatchingLabels{v1alpha1.ManagedLabel: "true"})
+		if err == nil && held != n {
+			err = fmt.Errorf("it holds %d", held)
 		}
 		return err
 	})
+}
+
+func readyConfigMaps(ctx context.Context, member client.Reader, options ...client.ListOption) (int, error) {
+	var list corev1.ConfigMapList
+	err := member.List(ctx, &list, options...)
+	return len(list.Items), err
+}
+
+func readyDeployments(ctx context.Context, member client.Reader, options ...client.ListOption) (ready int, err error) {
+	var list appsv1.DeploymentList
+	err = member.List(ctx, &list, options...)
+	for i := range list.Items {
+		if list.Items[i].Status.ReadyReplicas > 0 {
+			ready++
+		}
+	}
+	return ready, err
 }
 
 // firstEvicted checks that the urgent templates were the first for which a task was written.
