@@ -24,6 +24,8 @@ import (
 const (
 	many   = 1000
 	urgent = 100
+	// manyPatience bounds a broken run: a thousand Deployments are minutes of work for the controllers of a member.
+	manyPatience = 5 * time.Minute
 	// perBinding is what leaving a cluster that comes back may cost on the host for each template: the task, the decision, its
 	// status, what members report, that the old copy may go, the end of the task and two events, with the conflicts between
 	// those who write.
@@ -155,10 +157,10 @@ func heldBy(t *testing.T, fleet *local.Fleet, ns, kind, member string, n int) {
 	if kind == "Deployment" {
 		count = readyDeployments
 	}
-	expect.Eventually(t, fmt.Sprintf("%d objects of kind %s in %s", n, kind, member), func(ctx context.Context) error {
+	local.Eventually(t, manyPatience, func(ctx context.Context) error {
 		held, err := count(ctx, fleet.Member(member).Client(), client.InNamespace(ns), client.MatchingLabels{v1alpha1.ManagedLabel: "true"})
 		if err == nil && held != n {
-			err = fmt.Errorf("it holds %d", held)
+			err = fmt.Errorf("%s holds %d objects of kind %s that work, want %d", member, held, kind, n)
 		}
 		return err
 	})
