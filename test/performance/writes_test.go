@@ -198,7 +198,7 @@ func TestMemoryOfTheManager(t *testing.T) {
 		t.Logf("resident memory of the active manager %s: %d MiB", when, kib/1024)
 	}
 	memory("idle")
-	const n = 1000
+	n := atScale(1000, 400)
 	expect.Create(t, fleet.Host, builder.Policy(ns, "all", builder.Selecting("v1", "ConfigMap", "")))
 	start := time.Now()
 	for i := range n {
