@@ -190,6 +190,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, cluster *v1alpha1.Cluster) (
 		return ctrl.Result{}, err
 	}
 	status := nextStatus(cluster, seen, r.options.Clock.Now(), r.options)
+	show(cluster.Name, seen, &status)
 	if r.options.Lookout != nil {
 		r.options.Lookout.Note(cluster.UID, seen.fault == nil, meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionReady))
 	}

@@ -37,7 +37,9 @@ func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.Cluster) (sight
 		return r.fault(cluster, err)
 	}
 	defer visit.Close()
+	begun := r.options.Clock.Now()
 	identity, err := r.probe(ctx, visit)
+	probeSeconds.WithLabelValues(cluster.Name).Set(r.options.Clock.Since(begun).Seconds())
 	if err != nil {
 		return r.fault(cluster, err)
 	}
@@ -78,6 +80,7 @@ func (r *Reconciler) credentials(ctx context.Context, cluster *v1alpha1.Cluster)
 	} else if err != nil {
 		return nil, nil, fmt.Errorf("reading the Secret %s/%s: %w", namespace, name, err)
 	}
+	showCredentials(cluster.Name, secret)
 	config, err := memberprobe.RESTConfig(cluster, secret)
 	return config, secret, err
 }

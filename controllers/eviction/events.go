@@ -40,6 +40,7 @@ func (r *Reconciler) tell(change *eviction.Change) {
 		}
 	}
 	for _, end := range change.Ended {
+		ended.WithLabelValues(string(end.Outcome)).Inc()
 		if end.Outcome == eviction.Withdrawn {
 			r.event(template, taskReference(change.Binding, end.Cluster), corev1.EventTypeNormal, withdrawnReason, fmt.Sprintf("%s need not be left any more (%s)", end.Cluster, end.Reason))
 		}

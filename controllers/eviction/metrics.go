@@ -1,30 +1,22 @@
 package eviction
 
 import (
-	"github.com/prometheus/client_golang/prometheus"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
-
 	"github.com/flotilla-dev/flotilla/internal/eviction"
 	"github.com/flotilla-dev/flotilla/internal/stampede"
+	"github.com/flotilla-dev/flotilla/internal/telemetry"
 )
 
-// The metrics. Reasons are three; groups are the pairs of provider and region that Clusters have.
+// The metrics. Reasons and outcomes are three each; groups are the pairs of provider and region that Clusters have.
 var (
-	evictions = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "flotilla_evictions_total",
-		Help: "Evictions that began, by reason: TaintUntolerated, Drained or ApplicationFailure.",
-	}, []string{"reason"})
-	waiting = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "flotilla_eviction_waiting",
-		Help: "Evictions that are due and may not begin yet, by the provider/region of the cluster to leave.",
-	}, []string{"group"})
-	guardState = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "flotilla_eviction_guard_state",
-		Help: "How fast clusters that are not well may be evicted, by their provider/region: 0 at the normal rate, 1 at the slow rate, 2 not at all.",
-	}, []string{"group"})
+	evictions = telemetry.Counter("flotilla_evictions_total",
+		"Evictions that began, by reason: TaintUntolerated, Drained or ApplicationFailure.", "reason")
+	ended = telemetry.Counter("flotilla_evictions_ended_total",
+		"Evictions that ended, by outcome: Done (the cluster was left), Withdrawn (it need not be left any more) or ClusterGone.", "outcome")
+	waiting = telemetry.Gauge("flotilla_eviction_waiting",
+		"Evictions that are due and may not begin yet, by the provider/region of the cluster to leave.", "group")
+	guardState = telemetry.Gauge("flotilla_eviction_guard_state",
+		"How fast clusters that are not well may be evicted, by their provider/region: 0 at the normal rate, 1 at the slow rate, 2 not at all.", "group")
 )
-
-func init() { metrics.Registry.MustRegister(evictions, waiting, guardState) }
 
 // The values of guardState.
 const (

@@ -20,6 +20,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/membercluster"
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
 	"github.com/flotilla-dev/flotilla/internal/report"
+	"github.com/flotilla-dev/flotilla/internal/telemetry"
 	"github.com/flotilla-dev/flotilla/internal/templates"
 )
 
@@ -43,6 +44,8 @@ type Options struct {
 	Board *report.Board
 	// Interpreter knows the kinds.
 	Interpreter *interpreter.Interpreter
+	// Journeys times what arrives; nothing is timed when nil.
+	Journeys *telemetry.Journeys
 	// WorkersPerMember is how many objects of one member are worked on at the same time.
 	WorkersPerMember int
 }
@@ -62,6 +65,7 @@ type dispatcher struct {
 // Setup adds execution to a manager that runs until ctx ends. Call it before the pool and the templates start.
 func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	d := &dispatcher{Options: o, mgr: mgr, host: mgr.GetClient(), workers: map[string]*worker{}, overrides: newOverrides(mgr.GetClient())}
+	d.showState()
 	o.Pool.OnConnect(d.engage)
 	o.Templates.OnEvent(func(e objectcache.Event) { d.templateChanged(ctx, e) })
 	o.Templates.OnStateChange(func(gvk schema.GroupVersionKind) { d.templatesSynced(ctx, gvk) })

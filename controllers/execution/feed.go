@@ -26,6 +26,14 @@ func (f *feed) begin(_ context.Context, typed workqueue.TypedRateLimitingInterfa
 	return nil
 }
 
+// length is how many bindings wait in the queue.
+func (f *feed) length() int {
+	if queue := f.queue.Load(); queue != nil {
+		return (*queue).Len()
+	}
+	return 0
+}
+
 func (f *feed) enqueue(priority int, keys ...types.NamespacedName) {
 	if queue := f.queue.Load(); queue != nil {
 		(*queue).AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, keys...)

@@ -95,6 +95,7 @@ func (w *worker) carryOut(ctx context.Context, j job, d applyplan.Decision) (rec
 	case applyplan.Hold:
 		reason, message := withheld(j.binding.BindingSpec(), w.member.Name)
 		w.post(j.binding, pending(j.observed, reason, message))
+		w.timeArrival(j, false)
 		return reconcile.Result{}, nil // the end of the suspension leads back here
 	case applyplan.Create, applyplan.Update:
 		log.FromContext(ctx).V(1).Info("Applying", "kind", j.rendered.Object.GetKind(), "reason", d.Reason)
@@ -106,8 +107,10 @@ func (w *worker) carryOut(ctx context.Context, j job, d applyplan.Decision) (rec
 			return w.refused(j.binding, j.observed, err)
 		}
 		j.observed = observed
+		w.countChange(d)
 		w.refusals.over(client.ObjectKeyFromObject(j.binding))
 	}
+	w.timeArrival(j, d.Action != applyplan.Nothing)
 	said := applied(j.observed, j.template.GetGeneration())
 	if d.Reason == applyplan.DriftReported {
 		drift, err := w.drift(ctx, j)

@@ -86,9 +86,16 @@ func (w *worker) removeObject(ctx context.Context, key types.NamespacedName, bin
 	log.FromContext(ctx).V(1).Info("Removing", "kind", observed.Kind.Kind, "action", decision.Action, "reason", decision.Reason)
 	if decision.Action == applyplan.Release {
 		err := w.member.Release(ctx, observed)
+		if err == nil {
+			w.countChange(decision)
+		}
 		return err == nil, err
 	}
-	return false, w.member.Delete(ctx, observed)
+	err = w.member.Delete(ctx, observed)
+	if err == nil {
+		w.countChange(decision)
+	}
+	return false, err
 }
 
 // fresh reads an object from the member itself; nil when it is gone, or its kind is.

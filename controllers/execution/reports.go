@@ -29,6 +29,7 @@ const recheckRemoving = 15 * time.Second
 const maxMessage = 1024
 
 func (w *worker) post(binding v1alpha1.Binding, r report.Report) {
+	w.countFailure(r)
 	w.Board.Post(client.ObjectKeyFromObject(binding), w.member.Name, r)
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
 	"github.com/flotilla-dev/flotilla/internal/objectpatch"
 	"github.com/flotilla-dev/flotilla/internal/ownwrites"
+	"github.com/flotilla-dev/flotilla/internal/telemetry"
 )
 
 // Templates are read by the aggregated ClusterRole flotilla-templates, which administrators widen.
@@ -46,6 +47,7 @@ type Reconciler struct {
 	interpreter Interpreter
 	clock       clock.PassiveClock
 	writes      *ownwrites.Writes
+	journeys    *telemetry.Journeys
 }
 
 // Reconcile makes the binding of one template say what it should.
@@ -64,12 +66,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, req Request) (ctrl.Result, e
 	switch {
 	case template == nil && binding == nil:
 		r.writes.Forget(req.binding())
+		r.journeys.Drop(req.binding())
 		return ctrl.Result{}, nil
 	case !r.writes.Seen(req.binding(), version):
 		return ctrl.Result{RequeueAfter: ownwrites.Retry}, nil
 	case binding != nil && binding.GetDeletionTimestamp() != nil:
 		return ctrl.Result{}, nil // its end brings the template back
 	case template == nil:
+		r.journeys.Drop(req.binding())
 		return r.retire(ctx, req, binding)
 	case template.GetDeletionTimestamp() != nil:
 		return ctrl.Result{}, nil // what holds it may need its copies; its end brings it back
@@ -136,6 +140,7 @@ func (r *Reconciler) propagate(ctx context.Context, req Request, template *unstr
 	f.workload = r.interpret(template)
 	want := decide(f)
 	if want.spec == nil {
+		r.journeys.Drop(req.binding())
 		return nil
 	}
 	if binding == nil || !upToDate(binding, want) {
@@ -170,6 +175,7 @@ func (r *Reconciler) apply(ctx context.Context, req Request, want desired, befor
 		return nil, fmt.Errorf("applying binding %s: %w", req.binding(), err)
 	}
 	r.writes.Wrote(req.binding(), u.GetResourceVersion())
+	r.journeys.Bound(req.binding(), before == nil)
 	after := v1alpha1.NewBinding(u.GetNamespace())
 	after.SetNamespace(u.GetNamespace())
 	after.SetName(u.GetName())

@@ -51,7 +51,7 @@ func expectQueued(t *testing.T, want queued, q priorityqueue.PriorityQueue[Reque
 
 func TestTheTemplateSourceBringsWhatWasThereBeforeItAndWhatComesAfter(t *testing.T) {
 	cache, q := newTemplates(webTemplate()), templateQueue(t)
-	source := newTemplateSource(cache)
+	source := newTemplateSource(cache, nil)
 	cache.onEvent[0](objectcache.Event{GVK: deployment, Object: object(deployment, "shop", "early")}) // no queue yet
 	if err := source.Start(t.Context(), q); err != nil {
 		t.Fatal(err)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/ownwrites"
+	"github.com/flotilla-dev/flotilla/internal/telemetry"
 )
 
 const (
@@ -40,6 +41,8 @@ type Options struct {
 	// Needed says of a kind that no policy and no binding names whether its objects are looked for all the same; none
 	// is when it is nil.
 	Needed func(schema.GroupVersionKind) bool
+	// Journeys times what changes; nothing is timed when nil.
+	Journeys *telemetry.Journeys
 	// Clock; the real one when nil.
 	Clock clock.PassiveClock
 	// Concurrency is how many templates are worked on at the same time; 16 when zero.
@@ -54,6 +57,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	if o.Concurrency == 0 {
 		o.Concurrency = defaultConcurrency
 	}
+	showKinds(o.Templates)
 	for controllerName, setup := range map[string]func(ctrl.Manager, Options) error{
 		name: setupTemplates, kindsName: setupKinds, policiesName: setupPolicies,
 	} {
@@ -86,7 +90,7 @@ func setupTemplates(mgr ctrl.Manager, o Options) error {
 	classes := named[Request]{mgr.GetClient(), policyPriority, hasClass, r.governedBy}
 	overrides := named[Request]{mgr.GetClient(), policyPriority, dependsOn, r.selectedBy}
 	for _, s := range []source.TypedSource[Request]{
-		newTemplateSource(o.Templates),
+		newTemplateSource(o.Templates, o.Journeys),
 		kind(&v1alpha1.PropagationPolicy{}, r.onPolicy()),
 		kind(&v1alpha1.ClusterPropagationPolicy{}, r.onPolicy()),
 		kind(&v1alpha1.ResourceBinding{}, r.onBinding()),
@@ -106,7 +110,7 @@ func setupTemplates(mgr ctrl.Manager, o Options) error {
 func newReconciler(c client.Client, live client.Reader, o Options) *Reconciler {
 	return &Reconciler{
 		client: c, live: live, templates: o.Templates, interpreter: o.Interpreter,
-		clock: o.Clock, writes: ownwrites.New(o.Clock),
+		clock: o.Clock, writes: ownwrites.New(o.Clock), journeys: o.Journeys,
 	}
 }
 

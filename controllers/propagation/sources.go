@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
+	"github.com/flotilla-dev/flotilla/internal/telemetry"
 )
 
 // Priorities. A user who edits one template waits neither for a policy that selects ten thousand of them, nor
@@ -38,13 +39,14 @@ func enqueue[request comparable](q queueOf[request], priority int, requests ...r
 // start, and hands over once the controller has a queue.
 type templateSource struct {
 	templates Templates
+	journeys  *telemetry.Journeys
 
 	mu    sync.RWMutex
 	queue queueOf[Request] // nil until Start
 }
 
-func newTemplateSource(templates Templates) *templateSource {
-	s := &templateSource{templates: templates}
+func newTemplateSource(templates Templates, journeys *telemetry.Journeys) *templateSource {
+	s := &templateSource{templates: templates, journeys: journeys}
 	templates.OnEvent(s.onEvent)
 	templates.OnStateChange(s.onState)
 	return s
@@ -69,9 +71,15 @@ func (s *templateSource) target() queueOf[Request] {
 
 // onEvent skips the first list: until it is complete nothing can be decided, and then onState brings it whole.
 func (s *templateSource) onEvent(e objectcache.Event) {
-	if q := s.target(); q != nil && !e.Initial {
-		enqueue(q, userPriority, Request{GVK: e.GVK, Key: keyOf(e.Object)})
+	q := s.target()
+	if q == nil || e.Initial {
+		return
 	}
+	request := Request{GVK: e.GVK, Key: keyOf(e.Object)}
+	if !e.Deleted {
+		s.journeys.Seen(request.binding(), e.Object.GetResourceVersion())
+	}
+	enqueue(q, userPriority, request)
 }
 
 func (s *templateSource) onState(gvk schema.GroupVersionKind) {

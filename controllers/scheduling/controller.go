@@ -23,6 +23,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/objectpatch"
 	"github.com/flotilla-dev/flotilla/internal/ownwrites"
 	"github.com/flotilla-dev/flotilla/internal/schedule"
+	"github.com/flotilla-dev/flotilla/internal/telemetry"
 )
 
 // +kubebuilder:rbac:groups=flotilla.dev,resources=clusters,verbs=get;list;watch
@@ -58,6 +59,8 @@ type Options struct {
 	Grace time.Duration
 	// Abrupt lets clusters be left without waiting for their replacement.
 	Abrupt bool
+	// Journeys times what is decided; nothing is timed when nil.
+	Journeys *telemetry.Journeys
 	// Clock; the real one when nil.
 	Clock clock.PassiveClock
 	// Concurrency is how many bindings are worked on at the same time; 16 when zero.
@@ -78,6 +81,8 @@ type Reconciler struct {
 	ledger   *ledger
 	waiting  *waiting
 	turns    *turns
+	journeys *telemetry.Journeys
+	moving   movingSet
 
 	// deciding lets one decision be made at a time, so that none is made upon what another one is about to change. It
 	// guards what follows. Writing a decision takes a thousand times as long, and is done at the same time.
@@ -92,6 +97,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		o.Concurrency = defaultConcurrency
 	}
 	r := newReconciler(mgr.GetClient(), mgr.GetEventRecorder("flotilla-"+name), o)
+	r.showState()
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named(name).
 		Watches(&v1alpha1.ResourceBinding{}, r.onBinding()).
@@ -116,6 +122,7 @@ func newReconciler(c client.Client, recorder events.EventRecorder, o Options) *R
 	return &Reconciler{
 		client: c, members: o.Members, capacity: o.Capacity, grace: o.Grace, graceful: !o.Abrupt, events: recorder, clock: o.Clock, writes: ownwrites.New(o.Clock),
 		moves: &moves{at: map[types.NamespacedName]time.Time{}}, ledger: newLedger(), waiting: newWaiting(), turns: newTurns(),
+		journeys: o.Journeys, moving: movingSet{bindings: map[types.NamespacedName]bool{}},
 		guesses: map[string]guessed{}, onTheWay: map[types.NamespacedName][]v1alpha1.TargetCluster{},
 	}
 }
@@ -186,6 +193,7 @@ func (r *Reconciler) decide(ctx context.Context, binding v1alpha1.Binding, fresh
 	defer r.deciding.Unlock()
 	key, spec := client.ObjectKeyFromObject(binding), binding.BindingSpec()
 	delete(r.onTheWay, key) // the cache shows the last decision
+	begun := r.clock.Now()
 	if suspended(spec) {
 		return stay(binding, schedule.Decision{
 			Clusters: spec.Clusters, Reason: v1alpha1.ReasonSuspended, Message: "spec.suspension.scheduling is true", Memory: memoryOf(binding),
@@ -196,6 +204,8 @@ func (r *Reconciler) decide(ctx context.Context, binding v1alpha1.Binding, fresh
 		return verdict{}, nil, err
 	}
 	decision = r.handOver(binding, schedule.Decide(in), in.Clusters, fresh)
+	decisionSeconds.WithLabelValues().Observe(r.clock.Since(begun).Seconds())
+	decisions.WithLabelValues(decision.Reason).Inc()
 	who := claimOf(binding)
 	changes := moved(spec.Clusters, decision.Clusters)
 	r.waiting.set(key, wait{class: who.class, priority: priorityOf(binding), clusters: leftOver(fullClusters(&decision.Decision), in.Room, changes)})
@@ -251,6 +261,10 @@ func (r *Reconciler) carryOut(ctx context.Context, binding v1alpha1.Binding, dec
 		undo()
 		return ctrl.Result{}, err
 	}
+	r.moving.set(key, decision.plan.Moving())
+	if len(decision.Clusters) == 0 {
+		r.journeys.Drop(key) // the condition Scheduled says what it waits for
+	}
 	again := lookAgain(&decision)
 	last := r.moves.last(key)
 	if wait := tellDelay - now.Sub(last); decision.Scheduled() && wait > 0 {
@@ -282,6 +296,8 @@ func (r *Reconciler) place(ctx context.Context, binding v1alpha1.Binding, decisi
 		return err
 	}
 	if moves {
+		placements.WithLabelValues(triggerLabel(decision.Trigger)).Inc()
+		r.journeys.Scheduled(client.ObjectKeyFromObject(binding))
 		r.moves.note(client.ObjectKeyFromObject(binding), now)
 		r.tellMove(binding, decision.Decision, moved(old, decision.Clusters))
 	}

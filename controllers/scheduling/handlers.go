@@ -262,5 +262,6 @@ func (r *Reconciler) forget(key types.NamespacedName) {
 	r.moves.forget(key)
 	r.ledger.forget(key)
 	r.waiting.drop(key)
+	r.moving.set(key, false)
 	r.arrived(key)
 }

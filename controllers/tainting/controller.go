@@ -78,7 +78,6 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
 	}
-	registerMetrics()
 	r := &Reconciler{client: mgr.GetClient(), recorder: mgr.GetEventRecorder("flotilla-" + name), options: o}
 	// One request stands for the fleet: whether one cluster is evicted depends on all others.
 	fleet := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {

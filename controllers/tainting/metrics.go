@@ -1,30 +1,17 @@
 package tainting
 
 import (
-	"sync"
-
-	"github.com/prometheus/client_golang/prometheus"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
-
 	"github.com/flotilla-dev/flotilla/internal/stampede"
 	"github.com/flotilla-dev/flotilla/internal/taintplan"
+	"github.com/flotilla-dev/flotilla/internal/telemetry"
 )
 
 var (
-	clustersSeen = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "flotilla_clusters",
-		Help: "Clusters, by how the host sees them: Fine, Lost, GivenUp (lost, and evicted), Unasked (by this manager, which has just begun) or Apart (tells nothing of the fleet).",
-	}, []string{"sight"})
-	evictionsHeld = prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "flotilla_evictions_held",
-		Help: "1 while nothing is evicted because most clusters are lost at once, 0 otherwise.",
-	})
-	registered sync.Once
+	clustersSeen = telemetry.Gauge("flotilla_clusters",
+		"Clusters, by how the host sees them: Fine, Lost, GivenUp (lost, and evicted), Unasked (by this manager, which has just begun) or Apart (tells nothing of the fleet).", "sight")
+	evictionsHeld = telemetry.Gauge("flotilla_evictions_held",
+		"1 while nothing is evicted because most clusters are lost at once, 0 otherwise.")
 )
-
-func registerMetrics() {
-	registered.Do(func() { metrics.Registry.MustRegister(clustersSeen, evictionsHeld) })
-}
 
 // measure shows the state of the fleet.
 func measure(in taintplan.Input) {
@@ -39,5 +26,5 @@ func measure(in taintplan.Input) {
 	if in.Verdict.Held() {
 		held = 1
 	}
-	evictionsHeld.Set(held)
+	evictionsHeld.WithLabelValues().Set(held)
 }

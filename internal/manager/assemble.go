@@ -31,6 +31,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
 	"github.com/flotilla-dev/flotilla/internal/report"
 	"github.com/flotilla-dev/flotilla/internal/stampede"
+	"github.com/flotilla-dev/flotilla/internal/telemetry"
 	"github.com/flotilla-dev/flotilla/internal/templates"
 )
 
@@ -44,6 +45,7 @@ type parts struct {
 	needs       *dependencies.Interests
 	lookout     *lookout.Lookout
 	gates       features.Set
+	journeys    *telemetry.Journeys
 }
 
 // assemble adds everything to the manager: first what the stages share, then the stages in the order in
@@ -60,18 +62,20 @@ func assemble(ctx context.Context, mgr ctrl.Manager, hostUID string, c configfil
 	if p.gates, err = features.Read(c.FeatureGates); err != nil {
 		return err
 	}
+	showGates(p.gates)
 	for _, stage := range []struct {
 		name  string
 		setup func() error
 	}{
 		{"probes", func() error { return addProbes(mgr) }},
-		{"features", func() error { return showGates(p.gates) }},
 		{"admission", func() error { return setupAdmission(mgr, c.Admission) }},
 		{"interpretation", func() error { return setupInterpretation(ctx, mgr, p) }},
 		{"cluster", func() error { return cluster.Setup(mgr, clusterOptions(p, c)) }},
 		{"tainting", func() error { return tainting.Setup(mgr, taintingOptions(p, c.Failover)) }},
 		{"propagation", func() error {
-			return propagation.Setup(mgr, propagation.Options{Templates: p.templates, Interpreter: p.interpreter, Needed: p.needs.Needed})
+			return propagation.Setup(mgr, propagation.Options{
+				Templates: p.templates, Interpreter: p.interpreter, Needed: p.needs.Needed, Journeys: p.journeys,
+			})
 		}},
 		{"dependencies", func() error {
 			return dependencies.Setup(mgr, dependencies.Options{Templates: p.templates, Interpreter: p.interpreter, Interests: p.needs})
@@ -79,6 +83,7 @@ func assemble(ctx context.Context, mgr ctrl.Manager, hostUID string, c configfil
 		{"scheduling", func() error {
 			return scheduling.Setup(mgr, scheduling.Options{
 				Members: p.pool, Capacity: c.Scheduling.Capacity, Grace: c.Failover.GracePeriod.Duration, Abrupt: !p.gates.GracefulEviction,
+				Journeys: p.journeys,
 			})
 		}},
 		{"rebalance", func() error { return rebalance.Setup(mgr, rebalance.Options{Templates: p.templates}) }},
@@ -110,6 +115,7 @@ func newParts(mgr ctrl.Manager, hostUID string) (parts, error) {
 		hostUID:     hostUID,
 		interpreter: i,
 		needs:       dependencies.NewInterests(),
+		journeys:    telemetry.NewJourneys(clock.RealClock{}),
 		board:       report.NewBoard(),
 		templates: templates.New(objectcache.Options{
 			Client: client, Mapper: mgr.GetRESTMapper(), Transform: cache.TransformStripManagedFields(),
@@ -163,6 +169,6 @@ func evictionLimits(f configfile.Failover) stampede.Limits {
 func executionOptions(p parts, e configfile.Execution) execution.Options {
 	return execution.Options{
 		HostUID: p.hostUID, Pool: p.pool, Templates: p.templates, Board: p.board,
-		Interpreter: p.interpreter, WorkersPerMember: e.WorkersPerMember,
+		Interpreter: p.interpreter, WorkersPerMember: e.WorkersPerMember, Journeys: p.journeys,
 	}
 }

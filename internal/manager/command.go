@@ -15,6 +15,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/internal/configfile"
 	"github.com/flotilla-dev/flotilla/internal/features"
+	"github.com/flotilla-dev/flotilla/internal/telemetry"
 )
 
 // flags are the settings that people change on the command line; each wins over the file.
@@ -109,6 +110,7 @@ func (f *flags) host() (*rest.Config, error) {
 	}
 	config.QPS = -1
 	config.UserAgent = rest.DefaultKubernetesUserAgent()
+	config.Wrap(telemetry.CountWrites(telemetry.HostTarget, ""))
 	return config, nil
 }
 

@@ -83,6 +83,7 @@ func options(host *rest.Config, c configfile.Manager) (ctrl.Options, error) {
 		HealthProbeBindAddress:              c.Health.BindAddress,
 		PprofBindAddress:                    c.Pprof.BindAddress,
 		LeaderElection:                      c.LeaderElection.Enabled,
+		LeaderElectionID:                    leaseName, // for the metrics, the lock itself has a name
 		LeaderElectionResourceLockInterface: lock,
 		LeaderElectionReleaseOnCancel:       true, // the process ends right after Start returns
 		LeaseDuration:                       &c.LeaderElection.LeaseDuration.Duration,

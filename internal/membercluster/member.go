@@ -25,6 +25,7 @@ import (
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/applyplan"
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
+	"github.com/flotilla-dev/flotilla/internal/telemetry"
 )
 
 // requestTimeout bounds one request to a member, so that a member that hangs holds a worker no longer.
@@ -77,6 +78,7 @@ func newMember(name string, config *rest.Config, o observer) (*Member, error) {
 		config.Wrap(m.authorize)
 	}
 	config.QPS = -1 // the member's priority and fairness does the throttling
+	config.Wrap(telemetry.CountWrites(telemetry.MemberTarget, name))
 	httpClient, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("preparing the transport to %s: %w", name, err)
@@ -335,6 +337,7 @@ func (m *Member) Release(ctx context.Context, o *Observed) error {
 		"labels": map[string]any{v1alpha1.ManagedLabel: nil},
 		"annotations": map[string]any{
 			v1alpha1.HostAnnotation: nil, v1alpha1.BindingAnnotation: nil, v1alpha1.HashAnnotation: nil,
+			v1alpha1.WrittenAnnotation: nil,
 		},
 	}})
 	if err != nil {

@@ -41,17 +41,28 @@ type Report struct {
 	Status string
 }
 
+// Standing is what reports are counted by.
+type Standing struct {
+	// Cluster that reported.
+	Cluster string
+	// Reason is the report's.
+	Reason string
+	// Health is the report's.
+	Health v1alpha1.Health
+}
+
 // Board holds the last report of every member about every binding. It is safe for concurrent use.
 type Board struct {
 	mu        sync.RWMutex
 	failing   map[types.NamespacedName]bool // the bindings for which an override failed when last asked
 	reports   map[types.NamespacedName]map[string]Report
+	tally     map[Standing]int // of the reports, but of those that an object is gone
 	listeners []func(binding types.NamespacedName)
 }
 
 // NewBoard makes an empty board.
 func NewBoard() *Board {
-	return &Board{reports: map[types.NamespacedName]map[string]Report{}, failing: map[types.NamespacedName]bool{}}
+	return &Board{reports: map[types.NamespacedName]map[string]Report{}, failing: map[types.NamespacedName]bool{}, tally: map[Standing]int{}}
 }
 
 // OnChange calls f, from the poster's goroutine, whenever a report about a binding changes. f must not
@@ -77,7 +88,29 @@ func (b *Board) put(binding types.NamespacedName, cluster string, r Report) bool
 	}
 	old, known := members[cluster]
 	members[cluster] = r
+	if known {
+		b.count(cluster, old, -1)
+	}
+	b.count(cluster, r, 1)
 	return !known || old != r
+}
+
+// count adds a report to the tally, or takes it out; the caller holds the lock.
+func (b *Board) count(cluster string, r Report, n int) {
+	if r.Gone {
+		return
+	}
+	standing := Standing{Cluster: cluster, Reason: r.Reason, Health: r.Health}
+	if b.tally[standing] += n; b.tally[standing] == 0 {
+		delete(b.tally, standing)
+	}
+}
+
+// Tally is a copy of how many reports there are of each standing. Reports that an object is gone do not count.
+func (b *Board) Tally() map[Standing]int {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return maps.Clone(b.tally)
 }
 
 // Remind tells the listeners of a binding whose reports are what they were, because something that they are read with has
@@ -112,6 +145,9 @@ func (b *Board) OverrideTurned(binding types.NamespacedName) bool {
 func (b *Board) ForgetBinding(binding types.NamespacedName) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	for cluster, r := range b.reports[binding] {
+		b.count(cluster, r, -1)
+	}
 	delete(b.reports, binding)
 	delete(b.failing, binding)
 }
@@ -128,7 +164,8 @@ func (b *Board) dropMember(cluster string) []types.NamespacedName {
 	defer b.mu.Unlock()
 	var changed []types.NamespacedName
 	for binding, members := range b.reports {
-		if _, known := members[cluster]; known {
+		if r, known := members[cluster]; known {
+			b.count(cluster, r, -1)
 			delete(members, cluster)
 			changed = append(changed, binding)
 		}
