@@ -16,6 +16,10 @@ TOOL           := go tool -modfile=internal/tools/go.mod
 CONTROLLER_GEN := $(TOOL) controller-gen
 GOLANGCI_LINT  := $(TOOL) golangci-lint
 
+# What is shipped besides the source is made by a module of its own. Images carry the time of the commit.
+RELEASE   := SOURCE_DATE_EPOCH=$(shell git log -1 --format=%ct 2>/dev/null || echo 0) go -C internal/release run .
+PLATFORMS ?= linux/amd64,linux/arm64
+
 # The state folder, member count, managers and nodes of the fleet that `make fleet` starts.
 FLEET    ?= .fleet
 MEMBERS  ?= 3
@@ -41,6 +45,10 @@ help: ## List the targets
 build: ## Build bin/flotilla and the kubectl plugin beside it
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/flotilla .
 	ln -sf flotilla bin/kubectl-flotilla
+
+.PHONY: image
+image: ## Build the image of the Dockerfile without Docker, as an OCI layout in bin/image (PLATFORMS=linux/amd64)
+	$(RELEASE) image --version $(VERSION) --commit '$(COMMIT)' --platform $(PLATFORMS)
 
 .PHONY: generate
 generate: generate-code generate-crds generate-rbac ## Regenerate every checked-in generated file
@@ -70,6 +78,7 @@ fmt: ## Format the code and group the imports
 .PHONY: vet
 vet: ## Run go vet
 	go vet ./...
+	go -C internal/release vet ./...
 
 .PHONY: lint
 lint: ## Run golangci-lint: layers, budgets, errors, documentation
@@ -82,7 +91,7 @@ check-format: ## Fail when a file is not gofmt-ed
 
 .PHONY: check-modules
 check-modules: ## Fail when a go.mod or go.sum is not tidy
-	@for folder in . internal/tools test/kube; do go -C $$folder mod tidy -diff >/dev/null || \
+	@for folder in . internal/tools internal/release test/kube; do go -C $$folder mod tidy -diff >/dev/null || \
 		{ echo "not tidy, run: go -C $$folder mod tidy"; exit 1; }; done
 
 .PHONY: check-repository
@@ -97,11 +106,15 @@ verify: check-format check-modules generate vet check-repository lint ## Regener
 ##@ Test
 
 .PHONY: test
-test: test-unit test-integration test-e2e test-chaos test-performance ## Run all tests, from the smallest to the largest
+test: test-unit test-release test-integration test-e2e test-chaos test-performance ## Run all tests, from the smallest to the largest
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need nothing but Go
 	go test $(GOTESTFLAGS) $$(go list ./... | grep -vE '$(FLEET_PACKAGES)')
+
+.PHONY: test-release
+test-release: ## Run the tests of the image and the bundle
+	go -C internal/release test $(GOTESTFLAGS) ./...
 
 .PHONY: test-integration
 test-integration: kube ## Run the tests against real control planes, stage by stage
