@@ -65,3 +65,22 @@ func TestABindingThatIsGoneIsForgotten(t *testing.T) {
 		t.Errorf("Reports() = %v, want none", got)
 	}
 }
+
+func TestTheTallyFollowsTheReports(t *testing.T) {
+	b, _ := listening()
+	applied := Report{Applied: true, Reason: "Applied", Health: "Healthy"}
+	b.Post(web, "member1", Report{Reason: "Applying", Health: "Unknown"})
+	b.Post(web, "member1", applied)
+	b.Post(web, "member2", applied)
+	b.Post(api, "member1", applied)
+	b.Post(api, "member2", Report{Gone: true})
+	want := map[Standing]int{{"member1", "Applied", "Healthy"}: 2, {"member2", "Applied", "Healthy"}: 1}
+	if diff := cmp.Diff(want, b.Tally()); diff != "" {
+		t.Errorf("Tally() differs (-want +got):\n%s", diff)
+	}
+	b.ForgetMember("member2")
+	b.ForgetBinding(api)
+	if diff := cmp.Diff(map[Standing]int{{"member1", "Applied", "Healthy"}: 1}, b.Tally()); diff != "" {
+		t.Errorf("Tally() after a member and a binding went differs (-want +got):\n%s", diff)
+	}
+}

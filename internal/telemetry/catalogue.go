@@ -9,8 +9,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
 
-// ClusterLabel is the label that carries the name of a Cluster. The series of a Cluster go when it goes.
-const ClusterLabel = "cluster"
+// ClusterLabel is the label that carries the name of a Cluster. It is not called cluster, which is what many who collect from several
+// clusters call the one that they scrape: the host. The series of a Cluster go when it goes.
+const ClusterLabel = "member_cluster"
 
 // Type is what Prometheus calls the type of a metric.
 type Type string

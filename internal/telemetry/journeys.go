@@ -75,7 +75,14 @@ func NewJourneys(c clock.PassiveClock) *Journeys {
 	}
 	j := &Journeys{clock: c, limit: maxJourneys, underWay: map[types.NamespacedName]*journey{}}
 	underWay.From(func(show Show) { show(float64(j.count())) })
-	overdue.WithLabelValues() // shows 0
+	// What exists from the beginning has a rate from the first change on.
+	overdue.WithLabelValues()
+	for _, operation := range []string{operationCreate, operationUpdate} {
+		propagationSeconds.WithLabelValues(operation)
+	}
+	for _, stage := range []string{stageBind, stageSchedule, stageApply} {
+		stageSeconds.WithLabelValues(stage)
+	}
 	return j
 }
 
