@@ -9,13 +9,17 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/flotilla-dev/flotilla/test/fleet/kubebin"
 	"github.com/flotilla-dev/flotilla/test/fleet/local"
 )
 
 func main() {
+	// What fails is returned and printed; the libraries have nothing to add.
+	log.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := command().ExecuteContext(ctx)
 	stop()
@@ -31,7 +35,7 @@ func command() *cobra.Command {
 		SilenceUsage: true,
 	}
 	dir := root.PersistentFlags().String("dir", ".fleet", "folder of the fleet")
-	root.AddCommand(buildCommand(), upCommand(dir), downCommand(dir), proxyCommand(dir), guardCommand(dir))
+	root.AddCommand(buildCommand(), upCommand(dir), downCommand(dir), chaosCommand(dir), proxyCommand(dir), guardCommand(dir))
 	root.AddCommand(faultCommands(dir)...)
 	return root
 }
@@ -85,7 +89,7 @@ func upCommand(dir *string) *cobra.Command {
 	cmd.Flags().IntVar(&options.Apart, "apart", 0, "how many members, the last ones, are not joined; see join")
 	cmd.Flags().IntVar(&options.Managers, "managers", 0, "number of managers; 0 leaves Flotilla out")
 	cmd.Flags().StringVar(&options.ManagerConfig, "manager-config", "", "configuration file of the managers (default config/manager/config.yaml)")
-	cmd.Flags().StringVar(&options.Topology, "topology", local.TopologySingle, "topology of the host")
+	cmd.Flags().StringVar(&options.Topology, "topology", local.TopologySingle, "topology of the host: single, stacked or external; the last two need HAProxy")
 	return cmd
 }
 
@@ -136,7 +140,7 @@ func faultCommands(dir *string) []*cobra.Command {
 		{"stop", "Suspend a cluster, a manager or one process (SIGSTOP)", (*local.Fleet).Stop},
 		{"start", "Resume what is suspended, start again what is dead", (*local.Fleet).Start},
 		{"join", "Join a member that was left apart, and wait until it is Ready", (*local.Fleet).Join},
-		{"cut", "Cut the network to a cluster, or from one manager to the host", (*local.Fleet).Cut},
+		{"cut", "Cut the network to a cluster, from one manager to the host, or to one piece of a host with a balancer", (*local.Fleet).Cut},
 		{"heal", "Repair the network", (*local.Fleet).Heal},
 		{"slow", "Add latency to the network", func(f *local.Fleet, ctx context.Context, name string) error {
 			return f.Slow(ctx, name, latency)

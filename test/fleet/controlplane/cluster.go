@@ -3,8 +3,10 @@ package controlplane
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/flotilla-dev/flotilla/test/fleet/kubebin"
+	"github.com/flotilla-dev/flotilla/test/fleet/network"
 	"github.com/flotilla-dev/flotilla/test/fleet/process"
 )
 
@@ -37,29 +39,38 @@ type Component struct {
 type Cluster struct {
 	// Name is host or that of a member.
 	Name string `json:"name"`
-	// Etcd are the members of the store.
+	// Etcd are the members of the store. They need each other to become healthy.
 	Etcd []Component `json:"etcd"`
 	// APIServers all serve the same store.
 	APIServers []Component `json:"apiServers"`
+	// Balancers is the balancer in front of them, where there are several.
+	Balancers []Component `json:"balancers,omitempty"`
 	// Controllers are the programs that talk to an API server only.
 	Controllers []Component `json:"controllers"`
+	// Links are the ways between these programs that can be cut.
+	Links []network.Link `json:"links,omitempty"`
 	// Nodes is how many nodes kwok plays.
 	Nodes int `json:"nodes"`
-	// Address is the host and port of the API server.
+	// Address is the host and port of the API server, or of the balancer in front of several.
 	Address string `json:"address"`
-	// AuditLog is where the API server writes one line per write request.
-	AuditLog string `json:"auditLog"`
-	// Kubeconfig is the file for an administrator with the API server's own address.
+	// Endpoints are the hosts and ports of the API servers themselves.
+	Endpoints []string `json:"endpoints"`
+	// AuditLogs is where each of them writes one line per write request.
+	AuditLogs []string `json:"auditLogs"`
+	// Kubeconfig is the file for an administrator with Address.
 	Kubeconfig string `json:"kubeconfig"`
 	// ProxiedKubeconfig is the same through the fleet's proxy.
 	ProxiedKubeconfig string `json:"proxiedKubeconfig"`
 }
 
+// Stages are all programs in their start order: those of one stage start together.
+func (c Cluster) Stages() [][]Component {
+	return [][]Component{c.Etcd, c.APIServers, c.Balancers, c.Controllers}
+}
+
 // Components lists all programs in their start order.
 func (c Cluster) Components() []Component {
-	all := append([]Component{}, c.Etcd...)
-	all = append(all, c.APIServers...)
-	return append(all, c.Controllers...)
+	return slices.Concat(c.Stages()...)
 }
 
 // Plan is what a cluster is made from.
@@ -74,7 +85,11 @@ type Plan struct {
 	Logs string
 	// Programs is the set to run.
 	Programs kubebin.Set
-	// Ports are free ports on loopback: see PortsPerCluster.
+	// Topology is how its pieces lie; empty means Single.
+	Topology Topology
+	// Balancer is the path of HAProxy, for a topology with a balancer.
+	Balancer string
+	// Ports are free ports on loopback, as many as Topology.Ports says.
 	Ports []int
 	// ProxyAddress is the address of the fleet's proxy in front of the API server.
 	ProxyAddress string
@@ -84,51 +99,53 @@ type Plan struct {
 	Indexed bool
 }
 
-// PortsPerCluster is how many ports a Plan needs: etcd's clients, etcd's peers, the API server.
-const PortsPerCluster = 3
-
 // Write writes the certificates, kubeconfigs and configuration files of a cluster and returns its programs.
 func (p Plan) Write() (Cluster, error) {
-	if len(p.Ports) != PortsPerCluster {
-		return Cluster{}, fmt.Errorf("planning %s: %d ports given, %d needed", p.Name, len(p.Ports), PortsPerCluster)
+	if needed := p.Topology.Ports(); len(p.Ports) != needed {
+		return Cluster{}, fmt.Errorf("planning %s: %d ports given, %d needed", p.Name, len(p.Ports), needed)
 	}
+	machines, front := p.lay()
 	cluster := Cluster{
 		Name:              p.Name,
 		Nodes:             p.Nodes,
-		Address:           p.address(apiServerPort),
-		AuditLog:          filepath.Join(p.Logs, p.Name+"-audit.log"),
+		Address:           front,
 		Kubeconfig:        filepath.Join(p.Kubeconfigs, p.Name+".kubeconfig"),
 		ProxiedKubeconfig: filepath.Join(p.Kubeconfigs, p.Name+".proxied.kubeconfig"),
 	}
-	if err := p.writeFiles(cluster); err != nil {
+	if err := p.writeFiles(cluster, machines); err != nil {
 		return Cluster{}, fmt.Errorf("planning %s: %w", p.Name, err)
 	}
-	cluster.Etcd = []Component{p.etcd()}
-	cluster.APIServers = []Component{p.apiServer(cluster)}
-	cluster.Controllers = []Component{p.controllerManager()}
+	for _, m := range machines {
+		cluster.Links = append(cluster.Links, p.links(m)...)
+		cluster.Endpoints = append(cluster.Endpoints, m.apiServer)
+		cluster.AuditLogs = append(cluster.AuditLogs, p.auditLog(m))
+		cluster.Etcd = append(cluster.Etcd, p.etcd(m, machines))
+		cluster.APIServers = append(cluster.APIServers, p.apiServer(m, machines))
+		cluster.Controllers = append(cluster.Controllers, p.controllerManager(m))
+	}
+	if p.Topology.Balanced() {
+		cluster.Balancers = []Component{p.balancer(front)}
+	}
 	if p.Nodes > 0 {
 		cluster.Controllers = append(cluster.Controllers, p.scheduler(), p.kwok(cluster))
 	}
 	return cluster, nil
 }
 
-// Indexes into Plan.Ports.
-const (
-	etcdClientPort = iota
-	etcdPeerPort
-	apiServerPort
-)
-
-func (p Plan) address(port int) string {
-	return fmt.Sprintf("%s:%d", loopback, p.Ports[port])
-}
-
-// name of a program that may have siblings.
-func (p Plan) name(program string) string {
+// name of a program that may have siblings on other machines.
+func (p Plan) name(program string, m machine) string {
 	if p.Indexed {
-		return p.Name + "-" + program + "-0"
+		return fmt.Sprintf("%s-%s-%d", p.Name, program, m.index)
 	}
 	return p.Name + "-" + program
+}
+
+// auditLog is where the API server of a machine writes who wrote what.
+func (p Plan) auditLog(m machine) string {
+	if p.Topology.Balanced() {
+		return filepath.Join(p.Logs, p.name("apiserver", m)+"-audit.log")
+	}
+	return filepath.Join(p.Logs, p.Name+"-audit.log")
 }
 
 func (p Plan) file(name string) string {

@@ -37,6 +37,13 @@ func TestAClusterIsMadeOfTheProgramsOfItsRole(t *testing.T) {
 			func(p *Plan) { p.Name, p.Indexed = "host", true },
 			[]string{"host-etcd-0", "host-apiserver-0", "host-controller-manager-0"},
 		},
+		"a host with a balancer": {
+			func(p *Plan) { balance(p, Stacked) },
+			[]string{
+				"host-etcd-0", "host-etcd-1", "host-etcd-2", "host-apiserver-0", "host-apiserver-1", "host-apiserver-2",
+				"host-balancer", "host-controller-manager-0", "host-controller-manager-1", "host-controller-manager-2",
+			},
+		},
 		"a member": {
 			func(p *Plan) { p.Nodes = 2 },
 			[]string{"member1-etcd", "member1-apiserver", "member1-controller-manager", "member1-scheduler", "member1-kwok"},
@@ -81,11 +88,11 @@ func TestKubeconfigsIdentifyTheirUsersAndAddresses(t *testing.T) {
 	}
 	type identity struct{ Server, User, Group, Token string }
 	want := map[string]identity{
-		cluster.Kubeconfig:                     {"https://127.0.0.1:20003", "admin", "system:masters", ""},
-		cluster.ProxiedKubeconfig:              {"https://127.0.0.1:20004", "admin", "system:masters", ""},
-		plan.file(controllerManagerKubeconfig): {"https://127.0.0.1:20003", "system:kube-controller-manager", "", ""},
-		plan.file(schedulerKubeconfig):         {"https://127.0.0.1:20003", "system:kube-scheduler", "", ""},
-		token:                                  {"https://127.0.0.1:20005", "", "", "secret"},
+		cluster.Kubeconfig:                         {"https://127.0.0.1:20003", "admin", "system:masters", ""},
+		cluster.ProxiedKubeconfig:                  {"https://127.0.0.1:20004", "admin", "system:masters", ""},
+		plan.file("controller-manager.kubeconfig"): {"https://127.0.0.1:20003", "system:kube-controller-manager", "", ""},
+		plan.file(schedulerKubeconfig):             {"https://127.0.0.1:20003", "system:kube-scheduler", "", ""},
+		token:                                      {"https://127.0.0.1:20005", "", "", "secret"},
 	}
 	roots := x509.NewCertPool()
 	ca, err := os.ReadFile(plan.file(caCertFile))

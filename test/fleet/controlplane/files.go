@@ -9,16 +9,17 @@ import (
 
 // Files in a cluster's own folder.
 const (
-	caCertFile                  = "pki/ca.crt"
-	caKeyFile                   = "pki/ca.key"
-	serverCertFile              = "pki/apiserver.crt"
-	serverKeyFile               = "pki/apiserver.key"
-	tokenKeyFile                = "pki/service-account.key"
-	controllerManagerKubeconfig = "controller-manager.kubeconfig"
-	schedulerKubeconfig         = "scheduler.kubeconfig"
-	schedulerConfigFile         = "scheduler.yaml"
-	authenticationFile          = "authentication.yaml"
-	auditPolicyFile             = "audit-policy.yaml"
+	caCertFile          = "pki/ca.crt"
+	caKeyFile           = "pki/ca.key"
+	serverCertFile      = "pki/apiserver.crt"
+	serverKeyFile       = "pki/apiserver.key"
+	tokenKeyFile        = "pki/service-account.key"
+	controllerManager   = "controller-manager" // .kubeconfig, one per machine
+	schedulerKubeconfig = "scheduler.kubeconfig"
+	schedulerConfigFile = "scheduler.yaml"
+	authenticationFile  = "authentication.yaml"
+	auditPolicyFile     = "audit-policy.yaml"
+	balancerConfigFile  = "haproxy.cfg"
 )
 
 const (
@@ -60,7 +61,7 @@ leaderElection:
 `
 
 // writeFiles writes everything that the programs of the cluster and its users read.
-func (p Plan) writeFiles(cluster Cluster) error {
+func (p Plan) writeFiles(cluster Cluster, machines []machine) error {
 	ca, err := newAuthority(p.Name)
 	if err != nil {
 		return err
@@ -73,7 +74,7 @@ func (p Plan) writeFiles(cluster Cluster) error {
 	if err != nil {
 		return err
 	}
-	for name, content := range map[string][]byte{
+	files := map[string][]byte{
 		caCertFile:          ca.cert,
 		caKeyFile:           ca.key,
 		serverCertFile:      server.cert,
@@ -82,15 +83,23 @@ func (p Plan) writeFiles(cluster Cluster) error {
 		authenticationFile:  []byte(authentication),
 		auditPolicyFile:     []byte(auditPolicy),
 		schedulerConfigFile: fmt.Appendf(nil, schedulerConfig, p.file(schedulerKubeconfig), clientQPS, clientBurst),
-	} {
+	}
+	if p.Topology.Balanced() {
+		files[balancerConfigFile] = p.balancerConfig(cluster.Address, machines)
+	}
+	for name, content := range files {
 		if err := writeFile(p.file(name), content); err != nil {
 			return err
 		}
 	}
-	return p.writeKubeconfigs(cluster, ca)
+	return p.writeKubeconfigs(cluster, machines, ca)
 }
 
-func (p Plan) writeKubeconfigs(cluster Cluster, ca *authority) error {
+func (p Plan) writeKubeconfigs(cluster Cluster, machines []machine, ca *authority) error {
+	controllers := map[string]string{}
+	for _, m := range machines {
+		controllers[p.file(p.own(controllerManager, m)+".kubeconfig")] = m.controllerWay
+	}
 	users := []struct {
 		name   string
 		groups []string
@@ -100,7 +109,7 @@ func (p Plan) writeKubeconfigs(cluster Cluster, ca *authority) error {
 			cluster.Kubeconfig:        cluster.Address,
 			cluster.ProxiedKubeconfig: p.ProxyAddress,
 		}},
-		{"system:kube-controller-manager", nil, map[string]string{p.file(controllerManagerKubeconfig): cluster.Address}},
+		{"system:kube-controller-manager", nil, controllers},
 		{"system:kube-scheduler", nil, map[string]string{p.file(schedulerKubeconfig): cluster.Address}},
 	}
 	for _, user := range users {

@@ -16,8 +16,8 @@ import (
 
 // startCluster starts the programs of a cluster and returns when pods could be created, and would run on a member.
 func (l *launcher) startCluster(ctx context.Context, planned controlplane.Cluster, cluster *Cluster) error {
-	for _, component := range planned.Components() {
-		if err := start(ctx, l.processes, component); err != nil {
+	for _, stage := range planned.Stages() {
+		if err := start(ctx, l.processes, stage...); err != nil {
 			return err
 		}
 	}

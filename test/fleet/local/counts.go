@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
@@ -74,29 +75,44 @@ func (c RequestCounts) Total(pass func(Request) bool) int {
 	return total
 }
 
-// RequestCounts reads what the API server has counted since it started. Requests of its own controllers count too, see
-// Writes for who did what.
+// RequestCounts reads what all API servers of the cluster have counted since they started. Requests of its own controllers
+// count too, see Writes for who did what.
 func (c *Cluster) RequestCounts(ctx context.Context) (RequestCounts, error) {
+	counts := RequestCounts{}
+	for _, endpoint := range c.endpoints {
+		counted, err := c.requestCounts(ctx, endpoint)
+		if err != nil {
+			return nil, fmt.Errorf("counting the requests of %s: %w", c.Name, err)
+		}
+		for request, count := range counted {
+			counts[request] += count
+		}
+	}
+	return counts, nil
+}
+
+// requestCounts asks one API server.
+func (c *Cluster) requestCounts(ctx context.Context, endpoint string) (RequestCounts, error) {
 	httpClient, err := rest.HTTPClientFor(c.config)
 	if err != nil {
-		return nil, fmt.Errorf("counting the requests of %s: %w", c.Name, err)
+		return nil, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.config.Host+"/metrics", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+endpoint+"/metrics", nil)
 	if err != nil {
-		return nil, fmt.Errorf("counting the requests of %s: %w", c.Name, err)
+		return nil, err
 	}
 	response, err := httpClient.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("counting the requests of %s: %w", c.Name, err)
+		return nil, err
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("counting the requests of %s: %s", c.Name, response.Status)
+		return nil, fmt.Errorf("asking %s: %s", endpoint, response.Status)
 	}
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(response.Body)
 	if err != nil {
-		return nil, fmt.Errorf("counting the requests of %s: %w", c.Name, err)
+		return nil, err
 	}
 	return countRequests(families[requestMetric]), nil
 }
@@ -137,14 +153,33 @@ type Write struct {
 	Code int32
 }
 
-// Writes returns the writes that arrived after a moment, in the order in which they were answered.
+// Writes returns the writes that arrived after a moment, at any API server of the cluster, in the order in which they
+// were answered.
 func (c *Cluster) Writes(after time.Time) ([]Write, error) {
-	file, err := os.Open(c.auditLog)
+	var events []auditv1.Event
+	for _, file := range c.auditLogs {
+		logged, err := readAuditLog(file, after)
+		if err != nil {
+			return nil, fmt.Errorf("reading the audit log of %s: %w", c.Name, err)
+		}
+		events = append(events, logged...)
+	}
+	slices.SortStableFunc(events, func(a, b auditv1.Event) int { return a.StageTimestamp.Compare(b.StageTimestamp.Time) })
+	writes := make([]Write, 0, len(events))
+	for _, event := range events {
+		writes = append(writes, newWrite(event))
+	}
+	return writes, nil
+}
+
+// readAuditLog returns the completed requests of one API server that arrived after a moment.
+func readAuditLog(name string, after time.Time) ([]auditv1.Event, error) {
+	file, err := os.Open(name)
 	if err != nil {
-		return nil, fmt.Errorf("reading the audit log of %s: %w", c.Name, err)
+		return nil, err
 	}
 	defer func() { _ = file.Close() }()
-	var writes []Write
+	var events []auditv1.Event
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, maxAuditLine)
 	for lines.Scan() {
@@ -154,13 +189,10 @@ func (c *Cluster) Writes(after time.Time) ([]Write, error) {
 			continue
 		}
 		if event.Stage == auditv1.StageResponseComplete && event.RequestReceivedTimestamp.After(after) {
-			writes = append(writes, newWrite(event))
+			events = append(events, event)
 		}
 	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("reading the audit log of %s: %w", c.Name, err)
-	}
-	return writes, nil
+	return events, lines.Err()
 }
 
 func newWrite(event auditv1.Event) Write {

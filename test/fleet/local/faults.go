@@ -16,21 +16,21 @@ import (
 
 // Kill ends a cluster, a manager or a single process at once (SIGKILL). The name is one of Names.
 func (f *Fleet) Kill(ctx context.Context, name string) error {
-	components, err := f.find(name)
+	stages, err := f.find(name)
 	if err != nil {
 		return fmt.Errorf("killing: %w", err)
 	}
-	return f.processes.Kill(ctx, names(components)...)
+	return f.processes.Kill(ctx, names(slices.Concat(stages...))...)
 }
 
 // Stop suspends a cluster, a manager or a single process (SIGSTOP): its connections stay and nothing answers.
 func (f *Fleet) Stop(_ context.Context, name string) error {
-	components, err := f.find(name)
+	stages, err := f.find(name)
 	if err != nil {
 		return fmt.Errorf("stopping: %w", err)
 	}
 	var problems []error
-	for _, component := range components {
+	for _, component := range slices.Concat(stages...) {
 		if f.processes.Status(component.Name) != process.Gone {
 			problems = append(problems, f.processes.Signal(component.Name, syscall.SIGSTOP))
 		}
@@ -41,28 +41,36 @@ func (f *Fleet) Stop(_ context.Context, name string) error {
 // Start resumes what Stop suspended and runs again what was killed, with the same arguments and ports, and waits until
 // it is healthy. What runs already stays as it is.
 func (f *Fleet) Start(ctx context.Context, name string) error {
-	components, err := f.find(name)
+	stages, err := f.find(name)
 	if err != nil {
 		return fmt.Errorf("starting: %w", err)
 	}
-	for _, component := range components {
-		if err := f.startOne(ctx, component); err != nil {
+	for _, stage := range stages {
+		if err := f.startAgain(ctx, stage); err != nil {
 			return fmt.Errorf("starting %s: %w", name, err)
 		}
 	}
 	return nil
 }
 
-func (f *Fleet) startOne(ctx context.Context, component controlplane.Component) error {
-	if f.processes.Status(component.Name) == process.Gone {
-		return start(ctx, f.processes, component)
+func (f *Fleet) startAgain(ctx context.Context, stage []controlplane.Component) error {
+	var dead []controlplane.Component
+	for _, component := range stage {
+		if f.processes.Status(component.Name) == process.Gone {
+			dead = append(dead, component)
+			continue
+		}
+		// A running process does not mind, and a suspension that is still on its way is taken back too.
+		if err := f.processes.Signal(component.Name, syscall.SIGCONT); err != nil {
+			return err
+		}
 	}
-	// A running process does not mind, and a suspension that is still on its way is taken back too.
-	return f.processes.Signal(component.Name, syscall.SIGCONT)
+	return start(ctx, f.processes, dead...)
 }
 
 // Cut holds back everything on the way to a cluster, or on the way from one manager to the host. The host's own name
-// stands for the way of all managers to the host.
+// stands for the way of all managers to the host. In a host with a balancer it also cuts off an API server, an etcd member
+// or a controller manager, and under the balancer's name all API servers from it: see test/README.md.
 func (f *Fleet) Cut(ctx context.Context, name string) error {
 	return f.change(ctx, name, func(faults *network.Faults) { faults.Cut = true })
 }
@@ -83,12 +91,14 @@ func (f *Fleet) change(ctx context.Context, name string, change func(*network.Fa
 	var known []string
 	var links []network.Link
 	for _, link := range f.state.Links {
-		known = append(known, link.Name)
-		if link.Name == name || name == hostName && strings.HasPrefix(link.Name, managerPrefix) {
+		known = append(append(known, link.Name), link.Groups...)
+		if link.Called(name) {
 			links = append(links, link)
 		}
 	}
 	if len(links) == 0 {
+		slices.Sort(known)
+		known = slices.Compact(known)
 		return fmt.Errorf("there is no network link %q; there are %s", name, strings.Join(known, ", "))
 	}
 	proxy := network.Client{Control: f.state.Control}
@@ -116,12 +126,12 @@ func (f *Fleet) Names() []string {
 	return append(append(groups, single...), f.state.Proxy.Name)
 }
 
-// find returns the components behind a name in the order in which they start.
-func (f *Fleet) find(name string) ([]controlplane.Component, error) {
+// find returns the components behind a name, in the stages in which they start.
+func (f *Fleet) find(name string) ([][]controlplane.Component, error) {
 	all := append([]controlplane.Component{f.state.Proxy}, f.state.Managers...)
 	for _, cluster := range f.state.Clusters {
 		if cluster.Name == name {
-			return cluster.Components(), nil
+			return cluster.Stages(), nil
 		}
 		all = append(all, cluster.Components()...)
 	}
@@ -129,7 +139,7 @@ func (f *Fleet) find(name string) ([]controlplane.Component, error) {
 	if i < 0 {
 		return nil, fmt.Errorf("there is no %q in this fleet; there are %s", name, strings.Join(f.Names(), ", "))
 	}
-	return all[i : i+1], nil
+	return [][]controlplane.Component{all[i : i+1]}, nil
 }
 
 func names(components []controlplane.Component) []string {

@@ -28,7 +28,8 @@ type Fleet struct {
 	faults sync.Mutex
 }
 
-// Cluster is one cluster of a fleet, seen by an administrator who reaches it directly, whatever is cut.
+// Cluster is one cluster of a fleet, seen by an administrator who reaches it directly, whatever is cut. A host with several
+// API servers is reached through its balancer.
 type Cluster struct {
 	// Name is host, member1, member2...
 	Name string
@@ -37,9 +38,10 @@ type Cluster struct {
 	// ProxiedKubeconfig is the file with the address behind which the network can be cut.
 	ProxiedKubeconfig string
 
-	auditLog string
-	config   *rest.Config
-	client   client.WithWatch
+	// auditLogs and endpoints belong to its API servers, in the same order.
+	auditLogs, endpoints []string
+	config               *rest.Config
+	client               client.WithWatch
 }
 
 // RESTConfig returns a configuration of its own for a client without a throttle.
@@ -97,7 +99,8 @@ func openCluster(planned controlplane.Cluster, scheme *runtime.Scheme) (*Cluster
 		Name:              planned.Name,
 		Kubeconfig:        planned.Kubeconfig,
 		ProxiedKubeconfig: planned.ProxiedKubeconfig,
-		auditLog:          planned.AuditLog,
+		auditLogs:         planned.AuditLogs,
+		endpoints:         planned.Endpoints,
 		config:            config,
 		client:            direct,
 	}, nil

@@ -25,13 +25,25 @@ const (
 	startTimeout = 2 * time.Minute
 )
 
-// start runs a component and waits until it is healthy. When it ends instead, the error quotes its log.
-func start(ctx context.Context, processes process.Table, component controlplane.Component) error {
-	ended, err := processes.Start(component.Spec)
-	if err != nil || component.Health == "" {
-		return err
+// start runs components that may need each other, and waits until all are healthy. When one ends instead, the error
+// quotes its log.
+func start(ctx context.Context, processes process.Table, components ...controlplane.Component) error {
+	ended := make([]<-chan struct{}, len(components))
+	for i, component := range components {
+		var err error
+		if ended[i], err = processes.Start(component.Spec); err != nil {
+			return err
+		}
 	}
-	return waitHealthy(ctx, processes, component, ended)
+	for i, component := range components {
+		if component.Health == "" {
+			continue
+		}
+		if err := waitHealthy(ctx, processes, component, ended[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // waitHealthy returns when the component answers 200. A nil channel means that its end is not watched.

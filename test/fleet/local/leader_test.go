@@ -51,7 +51,7 @@ func newLed(t *testing.T, holder string, writes ...auditv1.Event) *Fleet {
 		},
 	}
 	fleet := &Fleet{folder: dir, processes: dir.processes(), Host: &Cluster{
-		Name: hostName, auditLog: filepath.Join(string(dir), "audit.log"),
+		Name: hostName, auditLogs: []string{filepath.Join(string(dir), "audit.log")},
 		client: fake.NewClientBuilder().WithScheme(scheme).WithObjects(lease).Build(),
 	}}
 	for _, name := range []string{"manager-0", "manager-1"} {
@@ -75,7 +75,7 @@ func newLed(t *testing.T, holder string, writes ...auditv1.Event) *Fleet {
 		}
 		log = append(append(log, line...), '\n')
 	}
-	if err := os.WriteFile(fleet.Host.auditLog, log, 0o600); err != nil {
+	if err := os.WriteFile(fleet.Host.auditLogs[0], log, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return fleet

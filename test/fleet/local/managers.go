@@ -48,7 +48,9 @@ func (l *launcher) planManager(index int, ports []int) {
 		config = filepath.Join(l.root, "config", "manager", "config.yaml")
 	}
 	health, metrics, link := address(ports[0]), address(ports[1]), address(ports[2])
-	l.state.Links = append(l.state.Links, network.Link{Name: name, Listen: link, Upstream: l.state.Clusters[0].Address})
+	l.state.Links = append(l.state.Links, network.Link{
+		Name: name, Listen: link, Upstream: l.state.Clusters[0].Address, Groups: []string{hostName},
+	})
 	l.state.Managers = append(l.state.Managers, controlplane.Component{
 		Spec: process.Spec{
 			Name: name,

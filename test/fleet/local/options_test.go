@@ -28,8 +28,6 @@ func TestAFleetThatCannotBeIsRefusedWithTheReason(t *testing.T) {
 		"negative members":            {Options{Dir: "x", Members: -1}, "cannot be negative"},
 		"nodes of an unknown member":  {Options{Dir: "x", Members: 1, MemberNodes: map[string]NodeGroup{"member2": {}}}, `nodes are given for "member2", which is none of the 1 members`},
 		"more apart than there are":   {Options{Dir: "x", Members: 1, Apart: 2}, "2 of 1 members cannot stay apart"},
-		"a topology of later":         {Options{Dir: "x", Topology: TopologyStacked}, "topology stacked is not there yet, use single"},
-		"another topology of later":   {Options{Dir: "x", Topology: TopologyExternal}, "topology external is not there yet, use single"},
 		"no topology at all":          {Options{Dir: "x", Topology: "round"}, `topology "round" is none of`},
 		"a folder of something else":  {Options{Dir: occupied}, "holds something else than a fleet"},
 		"a folder of that is no file": {Options{Dir: filepath.Join(occupied, "thesis.txt")}, "not a directory"},

@@ -22,11 +22,13 @@ import (
 
 const (
 	// TopologySingle is a host with one etcd member and one API server.
-	TopologySingle = "single"
-	// TopologyStacked is a host whose every node has an etcd member and an API server; not there yet.
-	TopologyStacked = "stacked"
-	// TopologyExternal is a host whose etcd members are apart from its API servers; not there yet.
-	TopologyExternal = "external"
+	TopologySingle = string(controlplane.Single)
+	// TopologyStacked is a host of three machines, each with an etcd member and an API server that uses that member only,
+	// behind a balancer.
+	TopologyStacked = string(controlplane.Stacked)
+	// TopologyExternal is a host whose three etcd members are apart from its three API servers, of which each uses all
+	// members, behind a balancer.
+	TopologyExternal = string(controlplane.External)
 
 	// DefaultNodes is how many nodes a member has unless told otherwise.
 	DefaultNodes = 10
@@ -75,10 +77,8 @@ func (o Options) validate() error {
 		}
 	}
 	switch o.Topology {
-	case "", TopologySingle:
+	case "", TopologySingle, TopologyStacked, TopologyExternal:
 		return nil
-	case TopologyStacked, TopologyExternal:
-		return fmt.Errorf("topology %s is not there yet, use %s", o.Topology, TopologySingle)
 	default:
 		return fmt.Errorf("topology %q is none of %s, %s, %s", o.Topology, TopologySingle, TopologyStacked, TopologyExternal)
 	}
@@ -239,15 +239,43 @@ func (l *launcher) build(ctx context.Context) error {
 	return nil
 }
 
+// plans describes the clusters, the host first. Their ports come later.
+func (l *launcher) plans() ([]controlplane.Plan, error) {
+	host := controlplane.Plan{Name: hostName, Topology: controlplane.Topology(l.options.Topology), Indexed: true}
+	if host.Topology.Balanced() {
+		var err error
+		if host.Balancer, err = controlplane.FindBalancer(); err != nil {
+			return nil, fmt.Errorf("preparing a %s host: %w", host.Topology, err)
+		}
+	}
+	plans := []controlplane.Plan{host}
+	for _, name := range l.options.memberNames() {
+		plans = append(plans, controlplane.Plan{Name: name, Nodes: l.options.nodes(name).Count})
+	}
+	for i := range plans {
+		plans[i].Dir = l.folder.path(filepath.Join(clustersDir, plans[i].Name))
+		plans[i].Kubeconfigs = string(l.folder)
+		plans[i].Logs = l.folder.path(logsDir)
+		plans[i].Programs = l.programs
+	}
+	return plans, nil
+}
+
 // plan takes ports and writes the files of each cluster.
 func (l *launcher) plan(ctx context.Context) error {
+	plans, err := l.plans()
+	if err != nil {
+		return err
+	}
 	register, err := newPortRegister()
 	if err != nil {
 		return err
 	}
-	clusters := 1 + l.options.Members
-	ports, err := register.take(ctx, l.folder,
-		clusters*(controlplane.PortsPerCluster+1)+l.options.Managers*portsPerManager+1)
+	needed := 1 + l.options.Managers*portsPerManager
+	for _, plan := range plans {
+		needed += plan.Topology.Ports() + 1
+	}
+	ports, err := register.take(ctx, l.folder, needed)
 	if err != nil {
 		return err
 	}
@@ -257,27 +285,14 @@ func (l *launcher) plan(ctx context.Context) error {
 		return taken
 	}
 	l.state = state{Control: address(take(1)[0])}
-	for i := range clusters {
-		plan := controlplane.Plan{
-			Name:         hostName,
-			Kubeconfigs:  string(l.folder),
-			Logs:         l.folder.path(logsDir),
-			Programs:     l.programs,
-			Ports:        take(controlplane.PortsPerCluster),
-			ProxyAddress: address(take(1)[0]),
-			Indexed:      i == 0,
-		}
-		if i > 0 {
-			plan.Name = l.options.memberNames()[i-1]
-			plan.Nodes = l.options.nodes(plan.Name).Count
-		}
-		plan.Dir = l.folder.path(filepath.Join(clustersDir, plan.Name))
+	for _, plan := range plans {
+		plan.Ports, plan.ProxyAddress = take(plan.Topology.Ports()), address(take(1)[0])
 		cluster, err := plan.Write()
 		if err != nil {
 			return err
 		}
 		l.state.Clusters = append(l.state.Clusters, cluster)
-		l.state.Links = append(l.state.Links,
+		l.state.Links = append(append(l.state.Links, cluster.Links...),
 			network.Link{Name: plan.Name, Listen: plan.ProxyAddress, Upstream: cluster.Address})
 	}
 	for i := range l.options.Managers {
@@ -302,6 +317,10 @@ func (l *launcher) launch(ctx context.Context) (*Fleet, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The members of a store find each other through the proxy.
+	if err := start(ctx, l.processes, l.state.Proxy); err != nil {
+		return nil, err
+	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(max(atOnce, runtime.NumCPU()))
 	for i, cluster := range l.state.Clusters {
@@ -311,7 +330,6 @@ func (l *launcher) launch(ctx context.Context) (*Fleet, error) {
 			})
 		})
 	}
-	group.Go(func() error { return start(groupCtx, l.processes, l.state.Proxy) })
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}

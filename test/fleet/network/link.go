@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -26,7 +27,12 @@ type Link struct {
 	Listen string `json:"listen"`
 	// Upstream is the address behind it.
 	Upstream string `json:"upstream"`
+	// Groups are other names that stand for this link, and perhaps for more: host, host-balancer.
+	Groups []string `json:"groups,omitempty"`
 }
+
+// Called says whether a name stands for the link, alone or with others.
+func (l Link) Called(name string) bool { return l.Name == name || slices.Contains(l.Groups, name) }
 
 // Faults is what is wrong with a link. The zero value is a healthy one.
 type Faults struct {
