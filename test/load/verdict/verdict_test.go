@@ -167,7 +167,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-func TestAMemberThatWasNotLookedAtIsFound(t *testing.T) {
+func TestAMemberThatHoldsNothingIsFound(t *testing.T) {
 	p := sound()
 	p.Members = maps.Clone(p.Members)
 	p.Members["member3"] = nil
