@@ -9,6 +9,9 @@ const (
 	// ConditionTainted on a Cluster: it has an automatic taint because of its health, or until it is clean after it was not
 	// well (tainting). The condition is there only while it has.
 	ConditionTainted = "Tainted"
+	// ConditionRemembered on a Cluster is False while the member holds objects that the host has forgotten, because it was restored
+	// from a backup, and does not want (execution). It is absent otherwise.
+	ConditionRemembered = "Remembered"
 	// ConditionAPIsComplete on a Cluster: every API group of the member could be listed (cluster controller).
 	ConditionAPIsComplete = "APIsComplete"
 	// ConditionFieldsHonored on a Cluster: every field that is set has an effect in this version.
@@ -234,6 +237,9 @@ const (
 	ReasonOverrideFailed = "OverrideFailed"
 	// ReasonRemovingOld: an object that is no longer wanted is being removed.
 	ReasonRemovingOld = "Removing"
+	// ReasonUnremembered: the host was restored from a backup, and has forgotten that it wrote the member's object, which may be
+	// newer than what the host knows. It stays as it is. Also the reason of a Cluster's condition Remembered.
+	ReasonUnremembered = "Unremembered"
 )
 
 // Reasons of the condition Healthy.

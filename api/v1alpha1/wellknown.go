@@ -47,7 +47,14 @@ const (
 	// HashAnnotation holds the hash of the manifest that was applied last. An object whose hash equals
 	// that of the manifest rendered now needs no write, also after a restart.
 	HashAnnotation = "flotilla.dev/hash"
+	// WrittenAnnotation holds when the object was written, as the lease renewal that the write relied on, and from which
+	// versions of binding and template. By it a host that was restored from a backup tells what it has forgotten.
+	WrittenAnnotation = "flotilla.dev/written"
 )
+
+// GapsAnnotation on the managers' lease holds the times of which the host remembers nothing: nobody held the lease then, as far as
+// the host knows. Who removes it says that what the host holds is right, whatever members hold of such a time.
+const GapsAnnotation = "flotilla.dev/gaps"
 
 // Finalizers.
 const (
@@ -70,6 +77,10 @@ const (
 	// ForceDeleteAnnotation, with the value "true", on a Cluster that is being deleted gives up on what
 	// cannot be cleaned because the member does not answer. What stays behind is said in an event.
 	ForceDeleteAnnotation = "flotilla.dev/force-delete"
+	// AdoptFromAnnotation on a Cluster holds the UID of another host's kube-system namespace: what that host manages in the
+	// member becomes this host's, where a binding wants an object of the same kind and name there. Meant for a host that takes
+	// another's place. The other host leaves alone what it has lost.
+	AdoptFromAnnotation = "flotilla.dev/adopt-from"
 )
 
 // Keys of a member's credentials Secret, which lies in the member's execution namespace.

@@ -46,6 +46,8 @@ type Options struct {
 	Interpreter *interpreter.Interpreter
 	// Journeys times what arrives; nothing is timed when nil.
 	Journeys *telemetry.Journeys
+	// Memory is what the host remembers of its own past; nil believes that it remembers all.
+	Memory Memory
 	// WorkersPerMember is how many objects of one member are worked on at the same time.
 	WorkersPerMember int
 }

@@ -55,7 +55,7 @@ func (w *worker) keep(ctx context.Context, binding v1alpha1.Binding) (reconcile.
 	facts := applyplan.Facts{
 		Binding:  client.ObjectKeyFromObject(binding).String(),
 		Wanted:   true,
-		Rules:    rulesOf(binding.BindingSpec(), w.member.Name),
+		Rules:    w.rules(ctx, binding, observed),
 		Desired:  j.desired(),
 		Live:     liveOf(observed),
 		Accepted: accepted,
@@ -86,17 +86,14 @@ func (j job) desired() applyplan.Desired {
 func (w *worker) carryOut(ctx context.Context, j job, d applyplan.Decision) (reconcile.Result, error) {
 	switch d.Action {
 	case applyplan.Refuse:
-		reason, message := refusal(j.binding, d.Reason)
+		reason, message := refusal(j, d.Reason)
 		w.post(j.binding, report.Report{Reason: reason, Message: message})
 		return reconcile.Result{RequeueAfter: recheckRefused}, nil
 	case applyplan.Wait:
 		w.post(j.binding, pending(j.observed, v1alpha1.ReasonApplying, "the member is still deleting an older object of this name"))
 		return reconcile.Result{}, nil // its disappearance leads back here
 	case applyplan.Hold:
-		reason, message := withheld(j.binding.BindingSpec(), w.member.Name)
-		w.post(j.binding, pending(j.observed, reason, message))
-		w.timeArrival(j, false)
-		return reconcile.Result{}, nil // the end of the suspension leads back here
+		return w.hold(j, d), nil
 	case applyplan.Create, applyplan.Update:
 		log.FromContext(ctx).V(1).Info("Applying", "kind", j.rendered.Object.GetKind(), "reason", d.Reason)
 		if wait := w.drifts.wait(j.rendered.Object, d.Reason); wait > 0 {
@@ -123,9 +120,21 @@ func (w *worker) carryOut(ctx context.Context, j job, d applyplan.Decision) (rec
 	return reconcile.Result{}, nil
 }
 
+// hold leaves an object as it is, although another manifest is wanted.
+func (w *worker) hold(j job, d applyplan.Decision) reconcile.Result {
+	w.timeArrival(j, false)
+	if d.Reason == applyplan.Unremembered {
+		w.post(j.binding, pending(j.observed, v1alpha1.ReasonUnremembered, newerMessage))
+		return reconcile.Result{RequeueAfter: recheckForgotten}
+	}
+	reason, message := withheld(j.binding.BindingSpec(), w.member.Name)
+	w.post(j.binding, pending(j.observed, reason, message))
+	return reconcile.Result{} // the end of the suspension leads back here
+}
+
 // apply applies a manifest, and creates its namespace first where the member lacks it.
 func (w *worker) apply(ctx context.Context, j job) (*membercluster.Observed, error) {
-	manifest := &unstructured.Unstructured{Object: j.desired().Content(liveOf(j.observed))}
+	manifest := w.stamped(j, j.desired().Content(liveOf(j.observed)))
 	observed, err := w.member.Apply(ctx, manifest, j.rendered.Hash, j.observed)
 	if !lacksNamespace(err) {
 		return observed, err

@@ -25,15 +25,24 @@ func (w *worker) remove(ctx context.Context, key types.NamespacedName, binding v
 	if err != nil {
 		return w.refused(binding, nil, err)
 	}
-	gone := true
+	gone, kept := true, []*membercluster.Observed{}
 	for _, observed := range held {
-		done, err := w.removeObject(ctx, key, binding, observed)
+		action, err := w.removeObject(ctx, key, binding, observed)
 		if err != nil {
 			return w.refused(binding, observed, err)
 		}
-		gone = gone && done
+		if action == applyplan.Hold {
+			kept = append(kept, observed)
+		}
+		gone = gone && (action == applyplan.Gone || action == applyplan.Release)
 	}
+	w.leftovers.note(key, kept)
 	switch {
+	case len(kept) > 0:
+		if binding != nil {
+			w.post(binding, pending(nil, v1alpha1.ReasonUnremembered, leftoverMessage))
+		}
+		return reconcile.Result{RequeueAfter: recheckForgotten}, nil
 	case gone && binding != nil:
 		w.post(binding, report.Report{Gone: true, BindingGeneration: binding.GetGeneration()})
 	case binding != nil:
@@ -64,38 +73,41 @@ func (w *worker) held(ctx context.Context, key types.NamespacedName, binding v1a
 	return []*membercluster.Observed{observed}, nil
 }
 
-// removeObject deletes or releases one object, or tells that nothing of ours is left of it.
-func (w *worker) removeObject(ctx context.Context, key types.NamespacedName, binding v1alpha1.Binding, observed *membercluster.Observed) (bool, error) {
+// removeObject deletes or releases one object, and tells what became of it: Gone when nothing of ours is left of it, Hold when
+// it stays because the host has forgotten that it wrote it.
+func (w *worker) removeObject(ctx context.Context, key types.NamespacedName, binding v1alpha1.Binding, observed *membercluster.Observed) (applyplan.Action, error) {
 	keep, err := w.keepsObjects(ctx, binding)
 	if err != nil {
-		return false, err
+		return applyplan.Wait, err
 	}
 	proven, err := w.provenUnwanted(ctx, key)
 	if err != nil || !proven {
-		return false, err
+		return applyplan.Wait, err
 	}
 	// What the watch shows may be behind: an object that was released, or replaced by a foreign one, still looks ours.
 	observed, err = w.fresh(ctx, observed)
 	if err != nil {
-		return false, err
+		return applyplan.Wait, err
 	}
-	decision := applyplan.Decide(applyplan.Facts{Binding: key.String(), Keep: keep, Live: liveOf(observed)})
-	if decision.Action != applyplan.Delete && decision.Action != applyplan.Release {
-		return decision.Action == applyplan.Gone, nil
+	mayGo, err := w.mayGo(ctx, binding, observed)
+	if err != nil {
+		return applyplan.Wait, err
 	}
-	log.FromContext(ctx).V(1).Info("Removing", "kind", observed.Kind.Kind, "action", decision.Action, "reason", decision.Reason)
-	if decision.Action == applyplan.Release {
-		err := w.member.Release(ctx, observed)
-		if err == nil {
-			w.countChange(decision)
-		}
-		return err == nil, err
+	decision := applyplan.Decide(applyplan.Facts{Binding: key.String(), Keep: keep, Live: liveOf(observed), Forgotten: !mayGo})
+	switch decision.Action {
+	case applyplan.Release:
+		err = w.member.Release(ctx, observed)
+	case applyplan.Delete:
+		err = w.member.Delete(ctx, observed)
+	default:
+		return decision.Action, nil
 	}
-	err = w.member.Delete(ctx, observed)
-	if err == nil {
-		w.countChange(decision)
+	if err != nil {
+		return applyplan.Wait, err
 	}
-	return false, err
+	log.FromContext(ctx).V(1).Info("Removed", "kind", observed.Kind.Kind, "action", decision.Action, "reason", decision.Reason)
+	w.countChange(decision)
+	return decision.Action, nil
 }
 
 // fresh reads an object from the member itself; nil when it is gone, or its kind is.

@@ -8,10 +8,12 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/applyplan"
 	"github.com/flotilla-dev/flotilla/internal/conditions"
+	"github.com/flotilla-dev/flotilla/internal/membercluster"
 )
 
 const (
@@ -45,8 +47,25 @@ func suspended(s *v1alpha1.BindingSuspension, cluster string) bool {
 		s.DispatchingOnClusters != nil && slices.Contains(s.DispatchingOnClusters.ClusterNames, cluster))
 }
 
+// rules are what a binding asks for in this member, and its Cluster where that counts.
+func (w *worker) rules(ctx context.Context, binding v1alpha1.Binding, observed *membercluster.Observed) applyplan.Rules {
+	rules := rulesOf(binding.BindingSpec(), w.member.Name)
+	if observed == nil || !observed.Live.OtherHost {
+		return rules
+	}
+	cluster := &v1alpha1.Cluster{}
+	if err := w.host.Get(ctx, client.ObjectKey{Name: w.member.Name}, cluster, client.UnsafeDisableDeepCopy); err == nil {
+		rules.AdoptFrom = cluster.Annotations[v1alpha1.AdoptFromAnnotation]
+	}
+	return rules
+}
+
 // complete adds the facts that only the member can tell, where they count.
 func (w *worker) complete(ctx context.Context, j job, facts applyplan.Facts) (applyplan.Facts, error) {
+	var err error
+	if facts.Forgotten, err = w.doubtful(ctx, j); err != nil {
+		return facts, err
+	}
 	if facts.NeedsComparison() {
 		differences, err := w.differences(ctx, j, 1)
 		if err != nil {
@@ -131,12 +150,13 @@ func valueText(value any) string {
 }
 
 // refusal says in words why the member's object is left alone.
-func refusal(binding v1alpha1.Binding, because applyplan.Reason) (reason, message string) {
-	resource := binding.BindingSpec().Resource
+func refusal(j job, because applyplan.Reason) (reason, message string) {
+	resource := j.binding.BindingSpec().Resource
 	switch because {
 	case applyplan.OtherHost:
-		return v1alpha1.ReasonOtherHost, fmt.Sprintf("another Flotilla host manages the member's %s %s; remove it there, or rename one of them",
-			resource.Kind, resource.Key())
+		return v1alpha1.ReasonOtherHost, fmt.Sprintf("another Flotilla host manages the member's %s %s; remove it there, or rename one of them; "+
+			"if this host takes the other's place, annotate the Cluster with %s=%s",
+			resource.Kind, resource.Key(), v1alpha1.AdoptFromAnnotation, j.observed.Live.Host)
 	case applyplan.NotSame:
 		return v1alpha1.ReasonForeignObject, fmt.Sprintf("the member holds a %s %s that is not this host's and differs from the manifest; make them the same, "+
 			"or set applyRules.takeOver: Always in the policy to take it over", resource.Kind, resource.Key())

@@ -37,11 +37,14 @@ type worker struct {
 	member *membercluster.Member
 	drifts *drifts
 
-	refusals *refusals
+	refusals  *refusals
+	leftovers *leftovers
 }
 
 func newWorker(d *dispatcher, member *membercluster.Member) *worker {
-	return &worker{dispatcher: d, member: member, drifts: newDrifts(clock.RealClock{}), refusals: newRefusals(clock.RealClock{})}
+	w := &worker{dispatcher: d, member: member, drifts: newDrifts(clock.RealClock{}), refusals: newRefusals(clock.RealClock{})}
+	w.leftovers = newLeftovers(w.tellLeftovers)
+	return w
 }
 
 // run works on the member's bindings until ctx ends, beginning with all that concern it.
@@ -73,6 +76,7 @@ func (w *worker) begin(ctx context.Context, queue workqueue.TypedRateLimitingInt
 	if err := w.feed.begin(ctx, queue); err != nil {
 		return err
 	}
+	w.tellLeftovers() // what a manager before said may be over
 	return w.enqueueAll(ctx)
 }
 
@@ -119,8 +123,11 @@ func (w *worker) enqueueKind(ctx context.Context, gvk schema.GroupVersionKind) {
 	}
 }
 
-// Reconcile makes the member hold what one binding decided.
+// Reconcile makes the member hold what one binding decided. No binding at all stands for what is left over.
 func (w *worker) Reconcile(ctx context.Context, key types.NamespacedName) (reconcile.Result, error) {
+	if key == leftoversKey {
+		return reconcile.Result{}, w.reportLeftovers(ctx)
+	}
 	binding, err := hostindex.Binding(ctx, w.host, key)
 	if client.IgnoreNotFound(err) != nil {
 		return reconcile.Result{}, fmt.Errorf("reading binding %s: %w", key, err)
@@ -129,6 +136,7 @@ func (w *worker) Reconcile(ctx context.Context, key types.NamespacedName) (recon
 		return w.remove(ctx, key, nil)
 	}
 	if names(binding, w.member.Name) && binding.GetDeletionTimestamp() == nil {
+		w.leftovers.note(key, nil)
 		return w.keep(ctx, binding)
 	}
 	return w.remove(ctx, key, binding)

@@ -9,6 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 )
 
 // The prefixes of managedFields' keys, see the FieldsV1 type in k8s.io/apimachinery/pkg/apis/meta/v1: a
@@ -33,11 +35,19 @@ func Owned(obj *unstructured.Unstructured, manager string) (string, error) {
 	if err := json.Unmarshal(fields, &tree); err != nil {
 		return "", fmt.Errorf("reading the managed fields of %s: %w", obj.GetName(), err)
 	}
+	dropWritten(tree)
 	values, err := json.Marshal(extract(tree, obj.Object))
 	if err != nil {
 		return "", fmt.Errorf("encoding the owned values of %s: %w", obj.GetName(), err)
 	}
 	return string(values), nil
+}
+
+// dropWritten leaves out when the object was written: that is told of the manifest, and no part of it.
+func dropWritten(tree map[string]any) {
+	metadata, _ := tree[fieldPrefix+"metadata"].(map[string]any)
+	annotations, _ := metadata[fieldPrefix+"annotations"].(map[string]any)
+	delete(annotations, fieldPrefix+v1alpha1.WrittenAnnotation)
 }
 
 func appliedFields(entries []metav1.ManagedFieldsEntry, manager string) []byte {

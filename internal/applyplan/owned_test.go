@@ -162,3 +162,18 @@ func FuzzOwnedAndHoldsTakeAnything(f *testing.F) {
 		_ = Holds(want, text)
 	})
 }
+
+func TestWhenAnObjectWasWrittenIsNoPartOfWhatIsOwned(t *testing.T) {
+	u := object(t, "metadata: {name: a, annotations: {flotilla.dev/written: now, flotilla.dev/hash: h}}", "")
+	u.SetManagedFields([]metav1.ManagedFieldsEntry{{
+		Manager: FieldManager, Operation: metav1.ManagedFieldsOperationApply,
+		FieldsV1: metav1.NewFieldsV1(`{"f:metadata":{"f:annotations":{"f:flotilla.dev/written":{},"f:flotilla.dev/hash":{}}}}`),
+	}})
+	got, err := Owned(u, FieldManager)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(`{"f:metadata":{"f:annotations":{"f:flotilla.dev/hash":"h"}}}`, got); diff != "" {
+		t.Errorf("Owned() differs (-want +got):\n%s", diff)
+	}
+}

@@ -15,6 +15,10 @@ type Live struct {
 	Ours bool
 	// OtherHost is true when the object carries the marks of another host.
 	OtherHost bool
+	// Host is the UID of the host whose marks the object carries; empty when it carries none.
+	Host string
+	// Written is the object's mark that says when it was written, as package history reads it.
+	Written string
 	// Binding is the binding that the object's marks name: "namespace/name".
 	Binding string
 	// Hash is the hash of the manifest that was applied last.
@@ -70,6 +74,8 @@ type Rules struct {
 	ReportDrift bool
 	// Suspended leaves everything in the member as it is.
 	Suspended bool
+	// AdoptFrom is the UID of another host whose objects are taken over; empty for none.
+	AdoptFrom string
 }
 
 // Facts is everything that a decision about one object of one member depends on.
@@ -90,6 +96,9 @@ type Facts struct {
 	Live *Live
 	// Accepted is what the member made of the last manifest; nil when this process applied none.
 	Accepted *Accepted
+	// Forgotten is true when this host has forgotten that it wrote the object, so that the object may be newer than what the
+	// host knows, and nobody has said since what is right.
+	Forgotten bool
 }
 
 // Action is what has to happen.
@@ -151,6 +160,12 @@ const (
 	DriftReported Reason = "DriftReported"
 	// Suspended: the user asked for no changes.
 	Suspended Reason = "Suspended"
+	// Unremembered: the host has forgotten that it wrote the object, and wants another one now, or none.
+	Unremembered Reason = "Unremembered"
+	// Recalled: the host had forgotten that it wrote the object, and wants what it finds. Marking it anew ends the doubt.
+	Recalled Reason = "Recalled"
+	// Adopted: the object carries the marks of another host, whose objects this host is told to take over.
+	Adopted Reason = "Adopted"
 )
 
 // Decision is what has to happen, and why.
@@ -198,17 +213,29 @@ func decideWanted(f Facts) Decision {
 	case f.Rules.CreateOnly && live.Binding == f.Binding: // not a namespace that merely was needed
 		return Decision{Nothing, LeftToMember}
 	case live.Hash != f.Desired.Hash:
-		return Decision{Update, ManifestChanged}
-	case !drifted(f):
-		return Decision{Nothing, InSync}
-	case f.Rules.ReportDrift:
+		return decideChanged(f)
+	case drifted(f) && f.Rules.ReportDrift:
 		return Decision{Nothing, DriftReported}
+	case drifted(f):
+		return Decision{Update, Drifted}
+	case f.Forgotten:
+		return Decision{Update, Recalled}
 	}
-	return Decision{Update, Drifted}
+	return Decision{Nothing, InSync}
+}
+
+// decideChanged applies another manifest, but never an older one over a newer one that was forgotten.
+func decideChanged(f Facts) Decision {
+	if f.Forgotten {
+		return Decision{Hold, Unremembered}
+	}
+	return Decision{Update, ManifestChanged}
 }
 
 func decideForeign(f Facts) Decision {
 	switch {
+	case f.Live.OtherHost && f.Rules.AdoptFrom != "" && f.Live.Host == f.Rules.AdoptFrom:
+		return Decision{Update, Adopted}
 	case f.Live.OtherHost:
 		return Decision{Refuse, OtherHost}
 	case f.Rules.TakeOver == TakeOverAlways, f.Rules.TakeOver == TakeOverIfSame && f.Same:
@@ -227,6 +254,8 @@ func decideUnwanted(f Facts) Decision {
 		return Decision{Gone, Foreign}
 	case live.Binding != f.Binding:
 		return Decision{Gone, OtherBinding}
+	case f.Forgotten:
+		return Decision{Hold, Unremembered}
 	case f.Keep:
 		return Decision{Release, Unwanted}
 	case live.Deleting:

@@ -167,3 +167,52 @@ func TestWhatTheMemberMakesItselfIsNoDifference(t *testing.T) {
 		})
 	}
 }
+
+func TestAnObjectThatTheHostHasForgotten(t *testing.T) {
+	for name, tc := range map[string]struct {
+		live   *Live
+		wanted bool
+		rules  Rules
+		keep   bool
+		want   Decision
+	}{
+		"is not replaced by what may be older":          {ours(otherHash), true, Rules{}, false, Decision{Hold, Unremembered}},
+		"is marked anew when it is what is wanted":      {ours(), true, Rules{}, false, Decision{Update, Recalled}},
+		"is put back when somebody changed it since":    {ours(changed), true, Rules{}, false, Decision{Update, Drifted}},
+		"is only told of when drift is only told":       {ours(changed), true, Rules{ReportDrift: true}, false, Decision{Nothing, DriftReported}},
+		"is created where it is gone":                   {nil, true, Rules{}, false, Decision{Create, Absent}},
+		"is left to the member where the rule says so":  {ours(otherHash), true, Rules{CreateOnly: true}, false, Decision{Nothing, LeftToMember}},
+		"is foreign when its marks are gone":            {ours(foreign), true, Rules{}, false, Decision{Refuse, Foreign}},
+		"is not deleted":                                {ours(), false, Rules{}, false, Decision{Hold, Unremembered}},
+		"is not released either":                        {ours(), false, Rules{}, true, Decision{Hold, Unremembered}},
+		"is no concern of a binding that did not write": {ours(otherBinding), false, Rules{}, false, Decision{Gone, OtherBinding}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := Decide(Facts{Binding: binding, Wanted: tc.wanted, Rules: tc.rules, Keep: tc.keep, Desired: manifest, Live: tc.live, Forgotten: true})
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("Decide() differs (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestObjectsOfAnotherHostAreAdoptedFromThatHostOnly(t *testing.T) {
+	for name, tc := range map[string]struct {
+		from   string
+		wanted bool
+		want   Decision
+	}{
+		"not without being told":   {"", true, Decision{Refuse, OtherHost}},
+		"not those of a third one": {"host-c", true, Decision{Refuse, OtherHost}},
+		"those of the one named":   {"host-b", true, Decision{Update, Adopted}},
+		"only what is wanted":      {"host-b", false, Decision{Gone, Foreign}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			live := ours(foreign, otherHost, func(l *Live) { l.Host = "host-b" })
+			got := Decide(Facts{Binding: binding, Wanted: tc.wanted, Rules: Rules{AdoptFrom: tc.from}, Desired: manifest, Live: live})
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("Decide() differs (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

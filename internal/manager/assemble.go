@@ -26,6 +26,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/features"
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
 	"github.com/flotilla-dev/flotilla/internal/interpreter"
+	"github.com/flotilla-dev/flotilla/internal/journal"
 	"github.com/flotilla-dev/flotilla/internal/lookout"
 	"github.com/flotilla-dev/flotilla/internal/membercluster"
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
@@ -45,12 +46,13 @@ type parts struct {
 	needs       *dependencies.Interests
 	lookout     *lookout.Lookout
 	gates       features.Set
+	memory      *journal.Journal
 	journeys    *telemetry.Journeys
 }
 
 // assemble adds everything to the manager: first what the stages share, then the stages in the order in
 // which a template walks through them.
-func assemble(ctx context.Context, mgr ctrl.Manager, hostUID string, c configfile.Manager) error {
+func assemble(ctx context.Context, mgr ctrl.Manager, hostUID string, c configfile.Manager, memory *journal.Journal) error {
 	if err := hostindex.Register(ctx, mgr.GetFieldIndexer()); err != nil {
 		return fmt.Errorf("indexing bindings: %w", err)
 	}
@@ -58,6 +60,7 @@ func assemble(ctx context.Context, mgr ctrl.Manager, hostUID string, c configfil
 	if err != nil {
 		return err
 	}
+	p.memory = memory
 	p.lookout = lookout.New(clock.RealClock{}, timings(c.Clusters).LooksCount())
 	if p.gates, err = features.Read(c.FeatureGates); err != nil {
 		return err
@@ -168,7 +171,7 @@ func evictionLimits(f configfile.Failover) stampede.Limits {
 
 func executionOptions(p parts, e configfile.Execution) execution.Options {
 	return execution.Options{
-		HostUID: p.hostUID, Pool: p.pool, Templates: p.templates, Board: p.board,
+		HostUID: p.hostUID, Pool: p.pool, Templates: p.templates, Board: p.board, Memory: p.memory,
 		Interpreter: p.interpreter, WorkersPerMember: e.WorkersPerMember, Journeys: p.journeys,
 	}
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/configfile"
+	"github.com/flotilla-dev/flotilla/internal/journal"
 )
 
 // +kubebuilder:rbac:groups="",resources=namespaces,resourceNames=kube-system,verbs=get
@@ -38,7 +39,10 @@ func Run(ctx context.Context, host *rest.Config, c configfile.Manager) error {
 	if err != nil {
 		return err
 	}
-	o, err := options(host, c)
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	memory := journal.New(end)
+	o, err := options(host, c, memory)
 	if err != nil {
 		return err
 	}
@@ -46,11 +50,14 @@ func Run(ctx context.Context, host *rest.Config, c configfile.Manager) error {
 	if err != nil {
 		return fmt.Errorf("making the manager: %w", err)
 	}
-	if err := assemble(ctx, mgr, hostUID, c); err != nil {
+	if err := assemble(ctx, mgr, hostUID, c, memory); err != nil {
 		return err
 	}
 	if err := mgr.Start(ctx); err != nil {
 		return fmt.Errorf("running the manager: %w", err)
+	}
+	if err := memory.Err(); err != nil {
+		return fmt.Errorf("running the manager: %w", err) // what the caches hold may never have happened
 	}
 	return nil
 }
@@ -63,8 +70,8 @@ func Scheme() *runtime.Scheme {
 	return scheme
 }
 
-func options(host *rest.Config, c configfile.Manager) (ctrl.Options, error) {
-	lock, err := lease(host, c.LeaderElection)
+func options(host *rest.Config, c configfile.Manager, memory *journal.Journal) (ctrl.Options, error) {
+	lock, err := lease(host, c.LeaderElection, memory)
 	if err != nil {
 		return ctrl.Options{}, err
 	}
@@ -93,7 +100,7 @@ func options(host *rest.Config, c configfile.Manager) (ctrl.Options, error) {
 }
 
 // lease is what the managers compete for. The holder is named after the pod, so that people can tell who leads.
-func lease(host *rest.Config, l configfile.LeaderElection) (resourcelock.Interface, error) {
+func lease(host *rest.Config, l configfile.LeaderElection, memory *journal.Journal) (resourcelock.Interface, error) {
 	name := os.Getenv("POD_NAME")
 	if name == "" {
 		var err error
@@ -102,13 +109,7 @@ func lease(host *rest.Config, l configfile.LeaderElection) (resourcelock.Interfa
 		}
 	}
 	// The suffix tells two lives of one pod apart: a restarted manager must not believe that it still leads.
-	identity := resourcelock.ResourceLockConfig{Identity: name + "_" + string(uuid.NewUUID())}
-	lock, err := resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, leaseNamespace(l.Namespace), leaseName,
-		identity, rest.CopyConfig(host), l.RenewDeadline.Duration)
-	if err != nil {
-		return nil, fmt.Errorf("preparing the lease: %w", err)
-	}
-	return lock, nil
+	return newLock(host, l, name+"_"+string(uuid.NewUUID()), memory)
 }
 
 func metrics(m configfile.Metrics) metricsserver.Options {

@@ -74,6 +74,7 @@ func (o observer) observe(u *unstructured.Unstructured) (*Observed, error) {
 			UID: u.GetUID(), ResourceVersion: u.GetResourceVersion(),
 			Ours: o.owns(u), OtherHost: o.otherHost(u),
 			Binding: annotations[v1alpha1.BindingAnnotation], Hash: annotations[v1alpha1.HashAnnotation],
+			Host: annotations[v1alpha1.HostAnnotation], Written: annotations[v1alpha1.WrittenAnnotation],
 			Owned: owned, Deleting: u.GetDeletionTimestamp() != nil,
 		},
 		Health: o.interpreter.Health(u),

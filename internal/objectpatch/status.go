@@ -40,6 +40,8 @@ const (
 	WrappingOwner Owner = "flotilla-wrapping"
 	// ClusterOwner writes Clusters' status.
 	ClusterOwner Owner = "flotilla-cluster"
+	// ExecutionOwner writes the condition Remembered of Clusters.
+	ExecutionOwner Owner = "flotilla-execution"
 	// TaintingOwner writes the taints on Clusters that are Flotilla's own, what their status says of taints, and
 	// ClusterTaintPolicies' status.
 	TaintingOwner Owner = "flotilla-tainting"

@@ -17,6 +17,7 @@ var hostAnnotations = []string{
 	v1alpha1.HostAnnotation,
 	v1alpha1.BindingAnnotation,
 	v1alpha1.HashAnnotation,
+	v1alpha1.WrittenAnnotation,
 	"kubectl.kubernetes.io/last-applied-configuration",
 	"deployment.kubernetes.io/revision",
 	"deployment.kubernetes.io/desired-replicas",

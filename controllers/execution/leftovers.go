@@ -1,0 +1,129 @@
+package execution
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/conditions"
+	"github.com/flotilla-dev/flotilla/internal/membercluster"
+	"github.com/flotilla-dev/flotilla/internal/objectpatch"
+)
+
+// +kubebuilder:rbac:groups=flotilla.dev,resources=clusters/status,verbs=get;patch;update
+
+const (
+	// newerMessage and leftoverMessage are what bindings say of objects that the host has forgotten.
+	newerMessage = "the host was restored from a backup, and the member's object was written after that; it stays as it is until the template " +
+		"is changed, or is again what the member holds; docs/high-availability.md says how to go on"
+	leftoverMessage = "the host was restored from a backup, and an object was written here after that; it is not wanted now, and stays until " +
+		"somebody decides; docs/high-availability.md says how to go on"
+	// leftoversPause is how long what changes is collected before it is told.
+	leftoversPause = time.Second
+	// leftoversNamed is how many objects are named.
+	leftoversNamed = 10
+)
+
+// leftoversKey stands for all leftovers of a member in the queue of its bindings; no binding has it.
+var leftoversKey = types.NamespacedName{}
+
+// leftovers are the objects of a member that the host has forgotten, and does not want: nobody deletes them.
+type leftovers struct {
+	changed func()
+
+	mu   sync.Mutex
+	kept map[types.NamespacedName][]string
+}
+
+func newLeftovers(changed func()) *leftovers {
+	return &leftovers{changed: changed, kept: map[types.NamespacedName][]string{}}
+}
+
+// note remembers what stays because of a binding that does not want it.
+func (l *leftovers) note(binding types.NamespacedName, objects []*membercluster.Observed) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(objects) == 0 && len(l.kept[binding]) == 0 {
+		return
+	}
+	names := make([]string, len(objects))
+	for i, o := range objects {
+		names[i] = o.Kind.Kind + " " + strings.TrimPrefix(o.Namespace+"/"+o.Name, "/")
+	}
+	if slices.Equal(names, l.kept[binding]) {
+		return
+	}
+	l.kept[binding] = names
+	if len(names) == 0 {
+		delete(l.kept, binding)
+	}
+	l.changed()
+}
+
+// all are the names of what stays, in order.
+func (l *leftovers) all() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var names []string
+	for _, of := range l.kept {
+		names = append(names, of...)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// tellLeftovers lets the worker report what is left over, after a moment.
+func (w *worker) tellLeftovers() {
+	if queue := w.queue.Load(); queue != nil {
+		priority := handler.LowPriority
+		(*queue).AddWithOpts(priorityqueue.AddOpts{Priority: &priority, After: leftoversPause}, leftoversKey)
+	}
+}
+
+// reportLeftovers writes the condition Remembered of the member's Cluster; it has none while nothing is left over.
+func (w *worker) reportLeftovers(ctx context.Context) error {
+	cluster := &v1alpha1.Cluster{}
+	if err := w.host.Get(ctx, client.ObjectKey{Name: w.member.Name}, cluster); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	before := meta.FindStatusCondition(cluster.Status.Conditions, v1alpha1.ConditionRemembered)
+	want := remembered(before, w.leftovers.all(), cluster.Generation)
+	if apiequality.Semantic.DeepEqual(before, want) {
+		return nil
+	}
+	status := v1alpha1.ClusterStatus{}
+	if want != nil {
+		status.Conditions = []metav1.Condition{*want}
+	}
+	return objectpatch.ApplyStatus(ctx, w.host, cluster, objectpatch.ExecutionOwner, &status)
+}
+
+// remembered is the condition for what is left over; nil for nothing.
+func remembered(before *metav1.Condition, names []string, generation int64) *metav1.Condition {
+	if len(names) == 0 {
+		return nil
+	}
+	shown := names[:min(len(names), leftoversNamed)]
+	all := []metav1.Condition{}
+	if before != nil {
+		all = append(all, *before)
+	}
+	meta.SetStatusCondition(&all, metav1.Condition{
+		Type: v1alpha1.ConditionRemembered, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonUnremembered, ObservedGeneration: generation,
+		Message: conditions.Shorten(fmt.Sprintf("the host was restored from a backup; %s written here after that, and not wanted by it, stay: %s",
+			conditions.Count(len(names), "object"), strings.Join(shown, ", ")), maxMessage),
+	})
+	return &all[0]
+}

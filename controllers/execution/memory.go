@@ -1,0 +1,129 @@
+package execution
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/applyplan"
+	"github.com/flotilla-dev/flotilla/internal/history"
+	"github.com/flotilla-dev/flotilla/internal/membercluster"
+)
+
+// recheckForgotten is how often an object that the host has forgotten is looked at again: somebody may have said that what the
+// host holds is right, by ending the gap.
+const recheckForgotten = 15 * time.Second
+
+// Memory is what the host remembers of its own past; journal.Journal is one.
+type Memory interface {
+	// Renewed is the lease renewal that writes rely on now; zero where there is no lease.
+	Renewed() time.Time
+	// Gaps are the times of which the host remembers nothing.
+	Gaps() history.Gaps
+}
+
+// stamped is a manifest with the mark that says when, and from what, it is written.
+func (w *worker) stamped(j job, content map[string]any) *unstructured.Unstructured {
+	manifest := &unstructured.Unstructured{Object: content}
+	if w.Memory == nil || w.Memory.Renewed().IsZero() {
+		return manifest
+	}
+	manifest = manifest.DeepCopy()
+	stamp := history.Stamp{At: w.Memory.Renewed(), Version: versionOf(j.binding, j.template)}
+	annotations := manifest.GetAnnotations()
+	annotations[v1alpha1.WrittenAnnotation] = stamp.String()
+	manifest.SetAnnotations(annotations)
+	return manifest
+}
+
+// versionOf is what an object is made from; either may be nil.
+func versionOf(binding v1alpha1.Binding, template *unstructured.Unstructured) history.Version {
+	version := history.Version{}
+	if binding != nil {
+		version.Binding = binding.GetGeneration()
+	}
+	if template == nil {
+		return version
+	}
+	if version.Template = template.GetGeneration(); version.Template == 0 {
+		// A resource version that is no number is left out: etcd's are.
+		version.Template, _ = strconv.ParseInt(template.GetResourceVersion(), 10, 64)
+	}
+	return version
+}
+
+// forgotten is the gap in which an object was written that the host has forgotten.
+func (w *worker) forgotten(live *applyplan.Live, now history.Version) (history.Gap, bool) {
+	if w.Memory == nil || live == nil || !live.Ours {
+		return history.Gap{}, false
+	}
+	gaps := w.Memory.Gaps()
+	if len(gaps) == 0 {
+		return history.Gap{}, false
+	}
+	stamp, ok := history.ParseStamp(live.Written)
+	if !ok {
+		return history.Gap{}, false // an older version of Flotilla wrote it, before there was a gap
+	}
+	return gaps.Lost(stamp, now)
+}
+
+// doubtful says whether a forgotten object may be newer than what the host would apply: unless somebody has changed the template
+// since the host was restored.
+func (w *worker) doubtful(ctx context.Context, j job) (bool, error) {
+	gap, lost := w.forgotten(liveOf(j.observed), versionOf(j.binding, j.template))
+	if !lost {
+		return false, nil
+	}
+	changed, err := w.templateChangedAt(ctx, j.binding.BindingSpec().Resource)
+	if err != nil {
+		return false, err
+	}
+	return changed.Before(gap.To.Truncate(time.Second)), nil // times in managedFields are in seconds
+}
+
+// templateChangedAt reads from the host's API server when somebody changed a template last; changes of its status do not count.
+func (w *worker) templateChangedAt(ctx context.Context, resource v1alpha1.ObjectReference) (time.Time, error) {
+	template := &metav1.PartialObjectMetadata{}
+	template.SetGroupVersionKind(resource.GroupVersionKind())
+	key := client.ObjectKey(resource.Key())
+	if resource.Wrapper != "" {
+		template.SetGroupVersionKind(v1alpha1.WrapperKind(resource.Namespace))
+		key.Name = resource.Wrapper
+	}
+	if err := w.mgr.GetAPIReader().Get(ctx, key, template); err != nil {
+		return time.Time{}, fmt.Errorf("reading when %s %s was changed: %w", resource.Kind, key, err)
+	}
+	last := template.CreationTimestamp.Time
+	for _, entry := range template.ManagedFields {
+		if entry.Subresource == "" && entry.Time != nil && entry.Time.After(last) {
+			last = entry.Time.Time
+		}
+	}
+	return last, nil
+}
+
+// mayGo says whether an object that is not wanted may go: it is remembered, or its end was ordered after the host was restored,
+// by deleting the template or the Cluster.
+func (w *worker) mayGo(ctx context.Context, binding v1alpha1.Binding, observed *membercluster.Observed) (bool, error) {
+	gap, lost := w.forgotten(liveOf(observed), versionOf(binding, nil))
+	if !lost || binding != nil && orderedAfter(binding, gap) {
+		return true, nil
+	}
+	cluster := &v1alpha1.Cluster{}
+	if err := w.host.Get(ctx, client.ObjectKey{Name: w.member.Name}, cluster); err != nil {
+		return false, client.IgnoreNotFound(err)
+	}
+	return orderedAfter(cluster, gap), nil
+}
+
+func orderedAfter(obj client.Object, gap history.Gap) bool {
+	ordered := obj.GetDeletionTimestamp()
+	return ordered != nil && !ordered.Time.Before(gap.To.Truncate(time.Second))
+}
