@@ -17,7 +17,7 @@ import (
 
 const (
 	// calm is how long the load runs before a fault begins, and aftermath how long after it was undone.
-	calm, aftermath = 2 * time.Second, 4 * time.Second
+	calm, aftermath = time.Second, 3 * time.Second
 	// checkDeadline bounds how long everything may take to agree after the load.
 	checkDeadline = 2 * time.Minute
 	// undoTimeout bounds the repair of what was broken: the start of a process on a busy machine.

@@ -62,17 +62,15 @@ func Faults(fleet *local.Fleet) []Fault {
 	add(last+"'s API server", last, called(last+"-apiserver"), killed, stopped)
 	add(last+"'s network", last, called(last), cutOff)
 	add(last+"'s etcd", last, called(last+"-etcd"), killed)
+	ways := []way{killed, stopped}
 	if len(components(fleet, "host-etcd-")) > 1 {
-		add("etcd's leader", "", etcdLeader, killed, stopped)
+		// Between the pieces of a host that is a single one there is no network.
+		ways = append(ways, cutOff)
+		add("etcd's leader", "", etcdLeader, ways...)
 	}
 	for _, prefix := range []string{"host-etcd-", "host-apiserver-", "host-balancer"} {
 		for _, name := range components(fleet, prefix) {
-			add(name, "", called(name), killed, stopped)
-		}
-	}
-	for _, link := range fleet.Links() {
-		if strings.HasPrefix(link, "host-") {
-			add("way to "+link, "", called(link), cutOff)
+			add(name, "", called(name), ways...)
 		}
 	}
 	return all

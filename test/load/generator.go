@@ -25,6 +25,8 @@ const (
 	waiting = 40
 	// finishTimeout bounds how long the last changes may take to be acknowledged after the load has stopped.
 	finishTimeout = 2 * time.Minute
+	// rolloutIn of so many changes of a Deployment restarts its pods, and the next takes that back.
+	rolloutIn = 8
 	// firstReplicas and moreReplicas bound what a Deployment asks for: as many as there are members at least, see shape.reached.
 	firstReplicas, moreReplicas = 3, 3
 )
@@ -109,9 +111,12 @@ func (l *Load) choose() (operation, bool) {
 		return operation{key: key, deletes: true}, true
 	}
 	_, wanted := l.ledger.standing(key)
-	op := operation{key: key, replicas: wanted.Replicas, image: imageOf(l.chance.IntN(2))}
-	if l.chance.IntN(2) == 0 {
+	op := operation{key: key, replicas: wanted.Replicas, image: imageOf(0)}
+	if l.chance.IntN(3) == 0 {
 		op.replicas = l.someReplicas()
+	}
+	if l.chance.IntN(rolloutIn) == 0 {
+		op.image = imageOf(1)
 	}
 	return op, true
 }

@@ -27,7 +27,7 @@ const (
 	// foreignNames is how many names are taken in one member each.
 	foreignNames = 6
 	// oneDeploymentIn of so many names is a Deployment's: each of its replicas costs a member many writes.
-	oneDeploymentIn = 5
+	oneDeploymentIn = 8
 	// setupTimeout bounds what Prepare waits for.
 	setupTimeout = 2 * time.Minute
 )

@@ -26,7 +26,7 @@ const (
 	// stretch is how long until the load pauses for a check.
 	stretch = 3 * time.Minute
 	// each is how long one fault of a tour lasts: longer than the lease.
-	each = 8 * time.Second
+	each = 7 * time.Second
 )
 
 // lines puts what is printed into the log of a test.

@@ -5,6 +5,10 @@ import (
 	"os"
 	"testing"
 
+	"github.com/go-logr/logr"
+	"k8s.io/klog/v2"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
 	"github.com/flotilla-dev/flotilla/test/fleet/local"
 )
 
@@ -13,7 +17,12 @@ const topologyVariable = "FLOTILLA_CHAOS_TOPOLOGY"
 
 var bed = local.Bed{Options: local.Options{
 	Members: 3, Managers: 2, Nodes: 3, ManagerConfig: "testdata/manager.yaml",
-	Topology: cmp.Or(os.Getenv(topologyVariable), local.TopologySingle),
+	Topology: cmp.Or(os.Getenv(topologyVariable), local.TopologyStacked),
 }}
 
-func TestMain(m *testing.M) { os.Exit(bed.Run(m)) }
+func TestMain(m *testing.M) {
+	// That requests fail here is no news.
+	log.SetLogger(logr.Discard())
+	klog.SetLogger(logr.Discard())
+	os.Exit(bed.Run(m))
+}

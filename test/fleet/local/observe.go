@@ -33,15 +33,6 @@ func (f *Fleet) MetricsAddress(manager string) string {
 	return ""
 }
 
-// Links are the names that Cut, Slow and Heal accept beside the host's.
-func (f *Fleet) Links() []string {
-	list := make([]string, 0, len(f.state.Links))
-	for _, link := range f.state.Links {
-		list = append(list, link.Name)
-	}
-	return list
-}
-
 // EtcdLeader is the name of the process that leads the host's etcd, as its members say.
 func (f *Fleet) EtcdLeader(ctx context.Context) (string, error) {
 	var problems []error
