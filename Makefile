@@ -20,6 +20,11 @@ GOLANGCI_LINT  := $(TOOL) golangci-lint
 RELEASE   := SOURCE_DATE_EPOCH=$(shell git log -1 --format=%ct 2>/dev/null || echo 0) go -C internal/release run .
 PLATFORMS ?= linux/amd64,linux/arm64
 
+# The release that is under way, the one that it replaces (none yet) and the image of its manager: what the bundle says.
+RELEASE_VERSION ?= 0.1.0
+REPLACES        ?=
+IMAGE           ?= ghcr.io/flotilla-dev/flotilla:v$(RELEASE_VERSION)
+
 # The state folder, member count, managers and nodes of the fleet that `make fleet` starts.
 FLEET    ?= .fleet
 MEMBERS  ?= 3
@@ -50,8 +55,12 @@ build: ## Build bin/flotilla and the kubectl plugin beside it
 image: ## Build the image of the Dockerfile without Docker, as an OCI layout in bin/image (PLATFORMS=linux/amd64)
 	$(RELEASE) image --version $(VERSION) --commit '$(COMMIT)' --platform $(PLATFORMS)
 
+.PHONY: bundle-image
+bundle-image: ## Build the image of bundle/ without Docker, as an OCI layout in bin/bundle-image
+	$(RELEASE) image --file bundle.Dockerfile --output bin/bundle-image --version v$(RELEASE_VERSION) --platform linux/amd64
+
 .PHONY: generate
-generate: generate-code generate-crds generate-rbac ## Regenerate every checked-in generated file
+generate: generate-code generate-crds generate-rbac bundle ## Regenerate every checked-in generated file
 
 .PHONY: generate-code
 generate-code: ## Regenerate the deep copy functions of api/
@@ -64,6 +73,10 @@ generate-crds: ## Regenerate config/crd/bases from api/
 .PHONY: generate-rbac
 generate-rbac: ## Regenerate config/rbac/role.yaml from the markers in the code
 	$(CONTROLLER_GEN) rbac:roleName=flotilla-manager paths=./controllers/... paths=./internal/... output:rbac:dir=config/rbac
+
+.PHONY: bundle
+bundle: ## Regenerate bundle/ for the Operator Lifecycle Manager from config/ (RELEASE_VERSION, REPLACES, IMAGE)
+	$(RELEASE) bundle --version $(RELEASE_VERSION) --image $(IMAGE) --replaces '$(REPLACES)'
 
 .PHONY: clean
 clean: ## Remove build output (the caches of Go and of the Kubernetes binaries stay)
@@ -83,6 +96,7 @@ vet: ## Run go vet
 .PHONY: lint
 lint: ## Run golangci-lint: layers, budgets, errors, documentation
 	$(GOLANGCI_LINT) run ./...
+	cd internal/release && go tool -modfile=../tools/go.mod golangci-lint run --config ../../.golangci.yml ./...
 
 .PHONY: check-format
 check-format: ## Fail when a file is not gofmt-ed

@@ -17,6 +17,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/flotilla-dev/flotilla/internal/release/bundle"
 	"github.com/flotilla-dev/flotilla/internal/release/image"
 )
 
@@ -32,12 +33,27 @@ func main() {
 // run runs one command; its result goes to out.
 func run(ctx context.Context, args []string, out io.Writer) error {
 	commands := map[string]func(context.Context, []string, io.Writer) error{
-		"image": buildImage,
+		"image":  buildImage,
+		"bundle": writeBundle,
 	}
 	if len(args) == 0 || commands[args[0]] == nil {
 		return fmt.Errorf("say what to make: image or bundle")
 	}
 	return commands[args[0]](ctx, args[1:], out)
+}
+
+// writeBundle writes the bundle for the Operator Lifecycle Manager.
+func writeBundle(_ context.Context, args []string, _ io.Writer) error {
+	flags := flag.NewFlagSet("bundle", flag.ContinueOnError)
+	options := bundle.Options{}
+	flags.StringVar(&options.Root, "root", "../..", "the folder of the repository")
+	flags.StringVar(&options.Version, "version", "", "the release, without a leading v")
+	flags.StringVar(&options.Image, "image", "", "the manager's image of that release")
+	flags.StringVar(&options.Replaces, "replaces", "", "the release before it, without a leading v")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	return bundle.Write(options)
 }
 
 // buildImage builds an image into an OCI layout and prints its digest.

@@ -127,13 +127,12 @@ func (s Step) List() ([]string, error) {
 func (s Step) Pairs(variables map[string]string) (map[string]string, error) {
 	pairs := map[string]string{}
 	for rest := s.Text; rest != ""; {
-		key, tail, found := strings.Cut(rest, "=")
-		value, after, closed := strings.Cut(tail, " ")
+		key, tail, complete := strings.Cut(rest, "=")
+		value, after, _ := strings.Cut(tail, " ")
 		if quoted, ok := strings.CutPrefix(tail, `"`); ok {
-			value, after, closed = strings.Cut(quoted, `"`)
-			found = found && closed
+			value, after, complete = strings.Cut(quoted, `"`)
 		}
-		if !found || key == "" {
+		if !complete || key == "" {
 			return nil, fmt.Errorf("line %d: %s wants KEY=\"VALUE\", got %q", s.Line, s.Name, rest)
 		}
 		pairs[key] = Expand(value, variables)

@@ -52,7 +52,7 @@ func Build(ctx context.Context, options Options) (v1.Hash, error) {
 		return v1.Hash{}, fmt.Errorf("reading %s: the last stage starts from %s, and only scratch needs no registry",
 			options.File, last.Base)
 	}
-	var index v1.ImageIndex = mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
+	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, platform := range options.Platforms {
 		image, err := buildFor(ctx, options, stages, platform)
 		if err != nil {
