@@ -29,7 +29,9 @@ func prometheusRules(t *testing.T) (rules []prometheusRule, spec any) {
 		t.Fatal(err)
 	}
 	var typed struct {
-		Spec struct{ Groups []struct{ Rules []prometheusRule } }
+		Spec struct {
+			Groups []struct{ Rules []prometheusRule }
+		}
 	}
 	var whole struct{ Spec any }
 	if err := yaml.Unmarshal(content, &typed); err != nil {
