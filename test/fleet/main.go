@@ -142,6 +142,10 @@ func faultCommands(dir *string) []*cobra.Command {
 		{"join", "Join a member that was left apart, and wait until it is Ready", (*local.Fleet).Join},
 		{"cut", "Cut the network to a cluster, from one manager to the host, or to one piece of a host with a balancer", (*local.Fleet).Cut},
 		{"heal", "Repair the network", (*local.Fleet).Heal},
+		{"fill", "Fill the store of a cluster: etcd's alarm NOSPACE", (*local.Fleet).Fill},
+		{"free", "Give the store of a cluster room again", (*local.Fleet).Free},
+		{"expire", "Let the certificate of the API servers of a cluster expire", (*local.Fleet).Expire},
+		{"renew", "Give the API servers of a cluster a good certificate again", (*local.Fleet).Renew},
 		{"slow", "Add latency to the network", func(f *local.Fleet, ctx context.Context, name string) error {
 			return f.Slow(ctx, name, latency)
 		}},

@@ -2,6 +2,7 @@ package controlplane
 
 import (
 	"fmt"
+	"time"
 
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -66,7 +67,7 @@ func (p Plan) writeFiles(cluster Cluster, machines []machine) error {
 	if err != nil {
 		return err
 	}
-	server, err := ca.server()
+	server, err := ca.server(time.Now().Add(validity))
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -32,6 +33,38 @@ type authority struct {
 	keyPair
 	parsed *x509.Certificate
 	signer *ecdsa.PrivateKey
+}
+
+// Certify replaces the certificate of the API servers of a cluster, in the folder of its Plan, by one that is good until
+// a moment, which may be up to an hour ago. API servers take it up by themselves within a minute, but keep their
+// connections.
+func Certify(dir string, until time.Time) error {
+	p := Plan{Dir: dir}
+	ca, err := loadAuthority(p.file(caCertFile), p.file(caKeyFile))
+	if err != nil {
+		return err
+	}
+	server, err := ca.server(until)
+	if err != nil {
+		return err
+	}
+	if err := writeFile(p.file(serverKeyFile), server.key); err != nil {
+		return err
+	}
+	return writeFile(p.file(serverCertFile), server.cert)
+}
+
+// loadAuthority reads what newAuthority made.
+func loadAuthority(certFile, keyFile string) (*authority, error) {
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		return nil, fmt.Errorf("reading the authority: %w", err)
+	}
+	signer, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("reading the authority: %s holds a key of type %T", keyFile, pair.PrivateKey)
+	}
+	return &authority{parsed: pair.Leaf, signer: signer}, nil
 }
 
 func newAuthority(cluster string) (*authority, error) {
@@ -70,12 +103,13 @@ func (a *authority) client(user string, groups ...string) (keyPair, error) {
 	return a.issue(template)
 }
 
-// server issues a certificate for an API server on loopback.
-func (a *authority) server() (keyPair, error) {
+// server issues a certificate for an API server on loopback that is good until a moment.
+func (a *authority) server(until time.Time) (keyPair, error) {
 	template, err := certificate(pkix.Name{CommonName: "kube-apiserver"})
 	if err != nil {
 		return keyPair{}, err
 	}
+	template.NotAfter = until
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	template.IPAddresses = []net.IP{net.ParseIP(loopback), net.ParseIP(kubernetesServiceIP)}
 	template.DNSNames = []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"}

@@ -39,10 +39,17 @@ type Bed struct {
 // Run runs the tests and then stops the fleet. When tests failed, its logs stay. It returns the code for os.Exit.
 func (b *Bed) Run(m *testing.M) int {
 	code := m.Run()
-	for i := len(b.cleanup) - 1; i >= 0; i-- {
-		b.cleanup[i](code != 0)
-	}
+	b.End(code != 0)
 	return code
+}
+
+// End stops the fleet, if it was started, for tests with several fleets one after the other; Run does so otherwise. When
+// tests failed, its logs stay. It may be repeated.
+func (b *Bed) End(failed bool) {
+	for i := len(b.cleanup) - 1; i >= 0; i-- {
+		b.cleanup[i](failed)
+	}
+	b.cleanup = nil
 }
 
 // Fleet returns the fleet, after starting it when this is the first call. A fleet that cannot be had fails the test.

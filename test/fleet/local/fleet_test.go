@@ -316,6 +316,46 @@ func TestASlowMemberAnswersLater(t *testing.T) {
 	}
 }
 
+func TestAFullStoreRefusesWritesUntilItHasRoom(t *testing.T) {
+	fleet := bed.Fleet(t)
+	member := fleet.Member("member1").Client()
+	if err := fleet.Fill(t.Context(), "member1"); err != nil {
+		t.Fatal(err)
+	}
+	object := func() *corev1.ConfigMap {
+		return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "too-much"}}
+	}
+	if err := member.Create(t.Context(), object()); err == nil || !strings.Contains(err.Error(), "database space exceeded") {
+		t.Errorf("creating an object in a full store: got error %v", err)
+	}
+	if err := namespaces(t.Context(), member, soon); err != nil {
+		t.Errorf("reading from a full store: %v", err)
+	}
+	if err := fleet.Free(t.Context(), "member1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := member.Create(t.Context(), object()); err != nil {
+		t.Errorf("creating an object when there is room again: %v", err)
+	}
+}
+
+func TestAnExpiredCertificateKeepsEverybodyOutUntilItIsRenewed(t *testing.T) {
+	fleet := bed.Fleet(t)
+	member := fleet.Member("member1")
+	if err := fleet.Expire(t.Context(), "member1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := namespaces(t.Context(), member.Client(), soon); err == nil || !strings.Contains(err.Error(), "certificate has expired") {
+		t.Errorf("a member whose certificate has expired: got error %v", err)
+	}
+	if err := fleet.Renew(t.Context(), "member1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := namespaces(t.Context(), member.Client(), soon); err != nil {
+		t.Errorf("a member whose certificate was renewed: %v", err)
+	}
+}
+
 func TestWritesAreCountedByWhoMadeThem(t *testing.T) {
 	host := bed.Fleet(t).Host
 	config := host.RESTConfig()

@@ -28,6 +28,11 @@ const (
 // start runs components that may need each other, and waits until all are healthy. When one ends instead, the error
 // quotes its log.
 func start(ctx context.Context, processes process.Table, components ...controlplane.Component) error {
+	return startAt(ctx, processes, time.Time{}, components...)
+}
+
+// startAt does so for certificates that need not be good now, but at another time.
+func startAt(ctx context.Context, processes process.Table, at time.Time, components ...controlplane.Component) error {
 	ended := make([]<-chan struct{}, len(components))
 	for i, component := range components {
 		var err error
@@ -39,7 +44,11 @@ func start(ctx context.Context, processes process.Table, components ...controlpl
 		if component.Health == "" {
 			continue
 		}
-		if err := waitHealthy(ctx, processes, component, ended[i]); err != nil {
+		probe, err := newProbe(component, at)
+		if err != nil {
+			return err
+		}
+		if err := waitHealthy(ctx, processes, component, probe, ended[i]); err != nil {
 			return err
 		}
 	}
@@ -47,14 +56,10 @@ func start(ctx context.Context, processes process.Table, components ...controlpl
 }
 
 // waitHealthy returns when the component answers 200. A nil channel means that its end is not watched.
-func waitHealthy(ctx context.Context, processes process.Table, component controlplane.Component, ended <-chan struct{}) error {
-	probe, err := newProbe(component)
-	if err != nil {
-		return err
-	}
+func waitHealthy(ctx context.Context, processes process.Table, component controlplane.Component, probe *http.Client, ended <-chan struct{}) error {
 	defer probe.CloseIdleConnections()
 	var last error
-	err = wait.PollUntilContextTimeout(ctx, healthInterval, startTimeout, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(ctx, healthInterval, startTimeout, true, func(ctx context.Context) (bool, error) {
 		select {
 		case <-ended:
 			return false, failure(processes, component.Name, "ended")
@@ -75,9 +80,13 @@ func failure(processes process.Table, name, what string) error {
 	return fmt.Errorf("%s %s; the end of %s:\n%s", name, what, processes.LogFile(name), processes.LogTail(name))
 }
 
-// newProbe returns a client that trusts the component's own authority.
-func newProbe(component controlplane.Component) (*http.Client, error) {
+// newProbe returns a client that trusts the component's own authority, and believes that it is another time unless that
+// is zero.
+func newProbe(component controlplane.Component, at time.Time) (*http.Client, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if !at.IsZero() {
+		config.Time = func() time.Time { return at }
+	}
 	if component.CA != "" {
 		content, err := os.ReadFile(component.CA)
 		if err != nil {

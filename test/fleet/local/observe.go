@@ -1,11 +1,6 @@
 package local
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -31,46 +26,4 @@ func (f *Fleet) MetricsAddress(manager string) string {
 		}
 	}
 	return ""
-}
-
-// EtcdLeader is the name of the process that leads the host's etcd, as its members say.
-func (f *Fleet) EtcdLeader(ctx context.Context) (string, error) {
-	var problems []error
-	for _, member := range f.state.Clusters[0].Etcd {
-		status, err := etcdStatus(ctx, strings.TrimSuffix(member.Health, "/health"))
-		switch {
-		case err != nil:
-			problems = append(problems, fmt.Errorf("%s: %w", member.Name, err))
-		case status.Leader == status.Header.Member:
-			return member.Name, nil
-		}
-	}
-	return "", fmt.Errorf("looking for the leader of etcd: %w", errors.Join(append(problems, errors.New("nobody says that he leads"))...))
-}
-
-// etcdAnswer is what is needed of an answer of etcd's gateway to the status call. It writes numbers as texts.
-type etcdAnswer struct {
-	Header struct {
-		Member string `json:"member_id"`
-	} `json:"header"`
-	Leader string `json:"leader"`
-}
-
-func etcdStatus(ctx context.Context, endpoint string) (etcdAnswer, error) {
-	var answer etcdAnswer
-	ctx, cancel := context.WithTimeout(ctx, healthRequestTimeout)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint+"/v3/maintenance/status", strings.NewReader("{}"))
-	if err != nil {
-		return answer, fmt.Errorf("asking for its status: %w", err)
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return answer, fmt.Errorf("asking for its status: %w", err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
-		return answer, fmt.Errorf("reading its status: %w", err)
-	}
-	return answer, nil
 }
