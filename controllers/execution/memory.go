@@ -100,13 +100,17 @@ func (w *worker) templateChangedAt(ctx context.Context, resource v1alpha1.Object
 	if err := w.mgr.GetAPIReader().Get(ctx, key, template); err != nil {
 		return time.Time{}, fmt.Errorf("reading when %s %s was changed: %w", resource.Kind, key, err)
 	}
-	last := template.CreationTimestamp.Time
-	for _, entry := range template.ManagedFields {
+	return lastChange(template), nil
+}
+
+func lastChange(obj metav1.Object) time.Time {
+	last := obj.GetCreationTimestamp().Time
+	for _, entry := range obj.GetManagedFields() {
 		if entry.Subresource == "" && entry.Time != nil && entry.Time.After(last) {
 			last = entry.Time.Time
 		}
 	}
-	return last, nil
+	return last
 }
 
 // mayGo says whether an object that is not wanted may go: it is remembered, or its end was ordered after the host was restored,

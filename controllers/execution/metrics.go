@@ -49,7 +49,8 @@ func (w *worker) countChange(d applyplan.Decision) {
 // countFailure counts what a report says to have failed; waiting is no failure.
 func (w *worker) countFailure(r report.Report) {
 	switch r.Reason {
-	case "", v1alpha1.ReasonApplied, v1alpha1.ReasonApplying, v1alpha1.ReasonRemovingOld, v1alpha1.ReasonRetained, v1alpha1.ReasonDispatchSuspended:
+	case "", v1alpha1.ReasonApplied, v1alpha1.ReasonApplying, v1alpha1.ReasonRemovingOld, v1alpha1.ReasonRetained, v1alpha1.ReasonDispatchSuspended,
+		v1alpha1.ReasonUnremembered:
 		return
 	}
 	failures.WithLabelValues(w.member.Name, r.Reason).Inc()
