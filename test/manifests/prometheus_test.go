@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
 	"github.com/flotilla-dev/flotilla/internal/telemetry"
@@ -170,6 +171,29 @@ func TestRulesAndDashboardNameMetricsThatExist(t *testing.T) {
 		if !known[name] {
 			t.Errorf("there is no metric %s", name)
 		}
+	}
+}
+
+func TestTheRightToScrapeSurvivesAnotherName(t *testing.T) {
+	objects := overlay(t, "namePrefix: blue-\nnamespace: blue\ncomponents:\n- ../components/prometheus", "default")
+	got := map[string]any{}
+	for _, obj := range objects {
+		switch {
+		case obj.GetKind() == "ClusterRoleBinding" && obj.GetName() == "blue-flotilla-metrics-reader":
+			got["role"], _, _ = unstructured.NestedString(obj.Object, "roleRef", "name")
+			subjects, _, _ := unstructured.NestedSlice(obj.Object, "subjects")
+			got["subjects"] = subjects
+		case obj.GetKind() == "ServiceMonitor" || obj.GetKind() == "PrometheusRule":
+			got[obj.GetKind()] = obj.GetNamespace()
+		}
+	}
+	want := map[string]any{
+		"role":           "blue-flotilla-metrics-reader",
+		"subjects":       []any{map[string]any{"kind": "ServiceAccount", "name": "prometheus-k8s", "namespace": "monitoring"}},
+		"ServiceMonitor": "blue", "PrometheusRule": "blue",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("what scraping needs (-want +got):\n%s", diff)
 	}
 }
 
