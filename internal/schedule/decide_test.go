@@ -314,7 +314,7 @@ func TestDecideIsDeterministicAndSettles(t *testing.T) {
 	}
 }
 
-// checkSum: divided replicas add up to the template's wherever they go anywhere.
+// checkSum: divided replicas and those that are pending add up to those of the template, wherever any go anywhere.
 func checkSum(t *testing.T, spec *v1alpha1.BindingSpec, d Decision) {
 	t.Helper()
 	if spec.Replicas == nil || spec.Placement == nil || !spec.Placement.Divides() || len(d.Clusters) == 0 {
@@ -324,8 +324,8 @@ func checkSum(t *testing.T, spec *v1alpha1.BindingSpec, d Decision) {
 	for _, c := range d.Clusters {
 		sum += *c.Replicas
 	}
-	if sum != *spec.Replicas {
-		t.Fatalf("%d replicas are divided into %d: %+v", *spec.Replicas, sum, d)
+	if sum+d.Pending != *spec.Replicas {
+		t.Fatalf("%d replicas are divided into %d, and %d are pending: %+v", *spec.Replicas, sum, d.Pending, d)
 	}
 }
 

@@ -48,16 +48,23 @@ func (e *engine) refusal(s *site, g *group) (reason, message string) {
 	if message := e.missingProperty(c); message != "" {
 		return VerdictSpreadProperty, message
 	}
-	if s.target {
+	s.taint = untolerated(c, e.placement.tolerations)
+	switch {
+	case s.taint != nil && (!s.target || e.idle(s)):
+		return VerdictUntoleratedTaint, "had an untolerated taint {" + taintText(s.taint) + "}"
+	case s.target:
 		return "", ""
-	}
-	if taint := untolerated(c, e.placement.tolerations); taint != nil {
-		return VerdictUntoleratedTaint, "had an untolerated taint {" + taintText(taint) + "}"
 	}
 	if message := e.unserved(c); message != "" {
 		return VerdictAPINotEnabled, message
 	}
 	return e.neighbourly(c.Name)
+}
+
+// idle says that a site has the template without a replica of it, while the template has some: there is nothing that a taint
+// would drive away.
+func (e *engine) idle(s *site) bool {
+	return e.placement.strategy.divides() && s.was == 0 && e.replicas > 0
 }
 
 // measure says what a site that fits can take.
@@ -76,6 +83,10 @@ func (e *engine) measure(s *site, g *group) {
 	}
 	if limit, limited := e.limits[s.cluster.Name]; limited {
 		s.ceiling = min(s.ceiling, limit)
+	}
+	// A taint drives nothing away that is there, but what is added would run no better than what is new.
+	if s.taint != nil {
+		s.ceiling = min(s.ceiling, s.was)
 	}
 	s.floor = min(s.floor, s.ceiling)
 	s.verdict.Weight = s.weight

@@ -46,7 +46,7 @@ func stay(replicas int64) string {
 }
 
 // hold leaves replicas that found no room where they are, even if they should not be there: in clusters that no longer
-// fit or that the spread constraints leave out, and above what the descheduler allows. A replica that runs badly is
+// fit or that the spread constraints or the weights leave out, and above what the descheduler allows. A replica that runs badly is
 // better than one that does not run.
 func (e *engine) hold(result *attempt) (held int64) {
 	if result.pending == 0 {
@@ -72,8 +72,10 @@ func (e *engine) hold(result *attempt) (held int64) {
 	return held
 }
 
-// leftOut says that a site could hold something, and the spread constraints left it out.
-func (s *site) leftOut() bool { return s.fits && !s.selected && s.verdict.Reason == VerdictSelected }
+// leftOut says that a site could hold something, and the spread constraints or the static weights left it out.
+func (s *site) leftOut() bool {
+	return s.fits && !s.selected && (s.verdict.Reason == VerdictSelected || s.verdict.Reason == VerdictNoWeight)
+}
 
 // limited says whether the descheduler's limit is what keeps a site from holding what it has.
 func (e *engine) limited(s *site) bool {
@@ -178,6 +180,8 @@ func (e *engine) fullness(s *site) (reason, message string) {
 	_, most := e.placement.bound(s.cluster)
 	limit, limited := e.limits[s.cluster.Name]
 	switch {
+	case s.taint != nil && s.ceiling == s.was:
+		return VerdictUntoleratedTaint, "had an untolerated taint {" + taintText(s.taint) + "}"
 	case s.ceiling == most:
 		return VerdictBound, "had its maxReplicas"
 	case limited && s.ceiling == limit:

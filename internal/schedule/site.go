@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/division"
 )
@@ -23,6 +25,8 @@ type site struct {
 	room           int32 // free, endless when not bounded
 	// floor and ceiling bound what the cluster gets. The ceiling is already bounded by the room.
 	floor, ceiling int32
+	// taint keeps more from coming to a site that fits because the template is there; nil when none does.
+	taint *corev1.Taint
 	// full says that in a group that was tried more room in it would have helped.
 	full bool
 	// share is what it gets.

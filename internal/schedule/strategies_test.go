@@ -326,7 +326,44 @@ func TestATaintMovesNothingThatIsThere(t *testing.T) {
 	l.well("a:2 b:2", TriggerNew)
 	l.clusters[0].Spec.Taints = []corev1.Taint{{Key: "k", Effect: corev1.TaintEffectNoSchedule}}
 	l.well("a:2 b:2", TriggerNone)
-	l.scale(8).well("a:4 b:4", TriggerReplicas)
+	l.scale(3).well("a:2 b:1", TriggerReplicas)
+}
+
+func TestATaintKeepsNewReplicasAwayFromWhereOthersAre(t *testing.T) {
+	taint := func(effect corev1.TaintEffect) []corev1.Taint { return []corev1.Taint{{Key: "k", Effect: effect}} }
+	for name, tc := range map[string]struct {
+		how    *v1alpha1.Placement
+		room   rooms
+		effect corev1.TaintEffect
+		want   string
+	}{
+		"static weights":      {dividedBy(nil), nil, corev1.TaintEffectNoSchedule, "a:2 b:6"},
+		"room":                {byAvailable(), rooms{"a": 9, "b": 9}, corev1.TaintEffectNoExecute, "a:2 b:6"},
+		"a preference":        {dividedBy(nil), nil, corev1.TaintEffectPreferNoSchedule, "a:4 b:4"},
+		"the fewest clusters": {aggregated(), rooms{"a": 9, "b": 9}, corev1.TaintEffectNoSchedule, "a:2 b:6"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spec := binding(8, tc.how, at("a", 2), at("b", 2))
+			clusters := fleetOf(2)
+			clusters[0].Spec.Taints = taint(tc.effect)
+			got := Decide(Input{Binding: spec, Clusters: clusters, Room: tc.room.input(), Now: noon})
+			if placementOf(got.Clusters) != tc.want || !got.Scheduled() {
+				t.Errorf("%q: %s %s, want %q", placementOf(got.Clusters), got.Reason, got.Message, tc.want)
+			}
+		})
+	}
+}
+
+func TestWhatOnlyATaintedClusterHasRoomForIsPending(t *testing.T) {
+	l := begin(t, 4, dividedBy(nil), fleetOf(1), nil)
+	l.well("a:4", TriggerNew)
+	l.clusters[0].Spec.Taints = []corev1.Taint{{Key: "k", Effect: corev1.TaintEffectNoSchedule}}
+	l.scale(6).decide()
+	if got := placementOf(l.last.Clusters); got != "a:4" || l.last.Pending != 2 || !strings.Contains(l.last.Message, "1 had an untolerated taint {k:NoSchedule}") {
+		t.Errorf("%q, %d pending: %s", got, l.last.Pending, l.last.Message)
+	}
+	l.clusters[0].Spec.Taints = nil
+	l.well("a:6", TriggerPending)
 }
 
 func TestHugeNumbersDoNotRunOver(t *testing.T) {
