@@ -80,10 +80,6 @@ func (w *worker) removeObject(ctx context.Context, key types.NamespacedName, bin
 	if err != nil {
 		return applyplan.Wait, err
 	}
-	proven, err := w.provenUnwanted(ctx, key)
-	if err != nil || !proven {
-		return applyplan.Wait, err
-	}
 	// What the watch shows may be behind: an object that was released, or replaced by a foreign one, still looks ours.
 	observed, err = w.fresh(ctx, observed)
 	if err != nil {
@@ -91,6 +87,11 @@ func (w *worker) removeObject(ctx context.Context, key types.NamespacedName, bin
 	}
 	mayGo, err := w.mayGo(ctx, binding, observed)
 	if err != nil {
+		return applyplan.Wait, err
+	}
+	// Last, because the member may have taken its time: the cluster may have been chosen again meanwhile.
+	proven, err := w.provenUnwanted(ctx, key)
+	if err != nil || !proven {
 		return applyplan.Wait, err
 	}
 	decision := applyplan.Decide(applyplan.Facts{Binding: key.String(), Keep: keep, Live: liveOf(observed), Forgotten: !mayGo})

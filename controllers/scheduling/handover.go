@@ -41,7 +41,7 @@ type verdict struct {
 func (r *Reconciler) handOver(binding v1alpha1.Binding, d schedule.Decision, clusters []*v1alpha1.Cluster, fresh map[string]int32) verdict {
 	facts := r.movingFacts(binding, clusters)
 	facts.Decided, facts.Pending, facts.Fresh = d.Clusters, d.Pending, fresh
-	facts.Reason, facts.Voluntary = d.Trigger, voluntary(d.Trigger, facts.Spec)
+	facts.Reason, facts.Voluntary = d.Trigger, voluntary(d.Trigger, &facts)
 	v := verdict{Decision: d, plan: handover.Make(facts)}
 	v.Clusters, v.Pending = v.plan.Clusters, d.Pending+v.plan.Withheld
 	if v.plan.Deferred { // what led to the decision has to lead to it again
@@ -93,20 +93,26 @@ func mayBeLeft(spec *v1alpha1.BindingSpec, cluster string) bool {
 }
 
 // voluntary says whether nothing forces what a decision changes.
-func voluntary(trigger string, spec *v1alpha1.BindingSpec) bool {
+func voluntary(trigger string, facts *handover.Facts) bool {
 	switch trigger {
 	case schedule.TriggerRequest, schedule.TriggerPlacement, schedule.TriggerRequirements, schedule.TriggerClusterUnfit,
-		schedule.TriggerLimit, schedule.TriggerFailback:
-		return true
-	case schedule.TriggerEviction:
-		for i := range spec.GracefulEvictionTasks {
-			if spec.GracefulEvictionTasks[i].Reason != v1alpha1.ReasonDrained {
-				return false
-			}
-		}
-		return true
+		schedule.TriggerLimit, schedule.TriggerFailback, schedule.TriggerEviction:
+		return !forced(facts)
 	}
 	return false
+}
+
+// forced says whether a cluster that has the template is gone, or is to be left for another cause than a drain. Triggers do not
+// tell: an edit that a budget puts off is the trigger until it is made, whatever happens meanwhile.
+func forced(facts *handover.Facts) bool {
+	spec := facts.Spec
+	gone := func(target v1alpha1.TargetCluster) bool {
+		_, exists := facts.Members[target.Name]
+		return !exists
+	}
+	return slices.ContainsFunc(spec.Clusters, gone) || slices.ContainsFunc(spec.GracefulEvictionTasks, func(t v1alpha1.GracefulEvictionTask) bool {
+		return t.Reason != v1alpha1.ReasonDrained && spec.Decides(t.FromCluster)
+	})
 }
 
 // prove asks the members what is ready there, if by their reports a cluster could let go. Letting go deletes, and a report may

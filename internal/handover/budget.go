@@ -15,8 +15,8 @@ import (
 func (p *planner) obeyBudget() {
 	budget := p.f.Spec.Disruption
 	shrinking := p.shrinking()
-	if budget == nil || !p.f.Voluntary || len(shrinking) == 0 || total(p.f.Spec.Clusters) != total(p.plan.Clusters) {
-		return // nothing moves, or the user changed how much there should be
+	if budget == nil || !p.f.Voluntary || p.moved() == 0 {
+		return
 	}
 	if budget.MaxUnavailableReplicas != nil {
 		missing := p.missing()
@@ -31,13 +31,33 @@ func (p *planner) obeyBudget() {
 	if budget.MaxUnavailableClusters == nil {
 		return
 	}
-	may := max(int(*budget.MaxUnavailableClusters)-len(p.f.Spec.Retained), 0)
+	may := max(int(*budget.MaxUnavailableClusters)-p.underWay(), 0)
 	if len(shrinking) <= may {
 		return
 	}
 	p.stay(shrinking[may:])
 	p.tell(v1alpha1.ReasonDisruptionBudget, fmt.Sprintf("disruption.maxUnavailableClusters lets %d be left at the same time, %d more wait",
 		*budget.MaxUnavailableClusters, len(shrinking)-may))
+}
+
+// moved is how much of the template the decision takes from clusters, beyond what the user gave up by asking for less.
+func (p *planner) moved() int64 {
+	lost := int64(0)
+	for _, target := range p.f.Spec.Clusters {
+		lost += max(units(target.Replicas)-in(p.plan.Clusters, target.Name), 0)
+	}
+	return lost - min(lost, max(total(p.f.Spec.Clusters)-p.wanted(), 0))
+}
+
+// underWay is how many clusters are being left. One that a user keeps, or that has the last copy, may stay for ever: it does not
+// count.
+func (p *planner) underWay() (n int) {
+	for i := range p.f.Spec.Retained {
+		if r := &p.f.Spec.Retained[i]; !r.LastCopy && !p.suppressed(r.Name) {
+			n++
+		}
+	}
+	return n
 }
 
 // missing is how much is not ready where the template is, without what the move itself takes away: to move what is not ready
@@ -81,25 +101,28 @@ func (p *planner) stay(names []string) {
 		clusters = append(clusters, had)
 	}
 	if p.f.Spec.Placement.Divides() {
-		clusters = p.fewer(clusters, back)
+		back = p.fewer(clusters, back, p.f.Spec.Clusters)
+		p.fewer(clusters, back, p.plan.Clusters) // the user asks for less than stays
 	}
+	clusters = slices.DeleteFunc(clusters, func(t v1alpha1.TargetCluster) bool {
+		return t.Replicas != nil && *t.Replicas == 0 && (find(p.f.Spec.Clusters, t.Name) == nil || find(p.plan.Clusters, t.Name) == nil)
+	})
 	slices.SortFunc(clusters, byName)
 	p.plan.Clusters = clusters
 }
 
-// fewer takes replicas from the clusters that get more, the last ones first.
-func (p *planner) fewer(clusters []v1alpha1.TargetCluster, back int64) []v1alpha1.TargetCluster {
+// fewer takes replicas back from clusters, the last ones first, but none that they have by a list; it says how many are left to
+// be taken.
+func (p *planner) fewer(clusters []v1alpha1.TargetCluster, back int64, least []v1alpha1.TargetCluster) int64 {
 	for i := len(clusters) - 1; i >= 0 && back > 0; i-- {
 		target := &clusters[i]
-		less := min(max(units(target.Replicas)-in(p.f.Spec.Clusters, target.Name), 0), back)
+		less := min(max(units(target.Replicas)-in(least, target.Name), 0), back)
 		if target.Replicas != nil && less > 0 {
 			target.Replicas = ptr.To(*target.Replicas - int32(less))
 			back -= less
 		}
 	}
-	return slices.DeleteFunc(clusters, func(t v1alpha1.TargetCluster) bool {
-		return t.Replicas != nil && *t.Replicas == 0 && find(p.f.Spec.Clusters, t.Name) == nil
-	})
+	return back
 }
 
 // mostUnavailable is how much of the template may be not ready because of moves that nothing forces.

@@ -57,6 +57,11 @@ func reported(reports []v1alpha1.AggregatedStatusItem, cluster string, has int64
 	return 0, true
 }
 
+// applied says whether a member reported that it holds what the host wants there.
+func applied(reports []v1alpha1.AggregatedStatusItem, cluster string) bool {
+	return slices.ContainsFunc(reports, func(r v1alpha1.AggregatedStatusItem) bool { return r.ClusterName == cluster && r.Applied })
+}
+
 // proven adds up what is ready in members that were asked just now, in none of them more than it should have.
 func (f *Facts) proven(targets []v1alpha1.TargetCluster) (sum int64) {
 	for i := range targets {

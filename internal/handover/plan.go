@@ -2,6 +2,7 @@ package handover
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -211,14 +212,19 @@ func (p *planner) await(r v1alpha1.RetainedCluster, task *v1alpha1.GracefulEvict
 }
 
 // replaced says whether all that a cluster gave away is placed, and what took it over is ready. What is ready in clusters that
-// had it before stands in for nothing.
+// had it before stands in for nothing; nor does what a member has not reported as applied: it may be an old copy that is just being
+// removed there, because the cluster had been left before it was chosen again.
 func (p *planner) replaced(r v1alpha1.RetainedCluster) bool {
 	if total(p.plan.Clusters) < min(int64(r.Placed), p.wanted()) {
 		return false
 	}
 	missing := int64(0)
 	for _, name := range r.Awaits {
-		missing += max(in(p.plan.Clusters, name)-int64(max(p.f.Fresh[name], 0)), 0)
+		ready := int64(0)
+		if applied(p.f.Reports, name) {
+			ready = int64(max(p.f.Fresh[name], 0))
+		}
+		missing += max(in(p.plan.Clusters, name)-ready, 0)
 	}
 	return missing <= p.allowance(r.Name)
 }
@@ -269,12 +275,7 @@ func where(clusters []string) string {
 // have the last of it that is ready.
 func (p *planner) left(awaited []string) (left []v1alpha1.RetainedCluster) {
 	before := p.f.Spec.Clusters
-	lost := int64(0)
-	for _, target := range before {
-		lost += max(units(target.Replicas)-in(p.plan.Clusters, target.Name), 0)
-	}
-	// What the user gave up, by asking for less, nothing replaces.
-	moved := lost > max(total(before)-p.wanted(), 0)
+	moved := p.moved() > 0 // what the user gave up, by asking for less, nothing replaces
 	for _, target := range before {
 		if in(p.plan.Clusters, target.Name) >= units(target.Replicas) || p.f.Spec.Retains(target.Name) {
 			continue
@@ -322,7 +323,7 @@ func (p *planner) idle(cluster string) bool {
 }
 
 // purgeFirst puts off what replaces a cluster that is left with the purge mode Directly, while its member answers and still
-// holds the old copy: the user wants no two of them at the same time.
+// holds the old copy: the user wants no two of them at the same time. What the decision adds for other causes does not wait.
 func (p *planner) purgeFirst() {
 	for i := range p.f.Spec.GracefulEvictionTasks {
 		task := &p.f.Spec.GracefulEvictionTasks[i]
@@ -330,8 +331,9 @@ func (p *planner) purgeFirst() {
 		if !left || !p.f.Members[task.FromCluster].Ready || !p.mayHold(task.FromCluster) {
 			continue
 		}
-		if p.withhold() {
-			p.tell(v1alpha1.ReasonOldCopyNotGone, task.FromCluster+" is being cleaned first, as the purge mode Directly wants it")
+		if p.withhold(givenAway(task)) {
+			p.tell(v1alpha1.ReasonOldCopyNotGone, task.FromCluster+" is being cleaned first, as the purge mode Directly of its task in "+
+				"spec.gracefulEvictionTasks wants it; with Gracefully its replacement would not wait")
 		}
 	}
 }
@@ -341,25 +343,40 @@ func (p *planner) mayHold(cluster string) bool {
 		slices.ContainsFunc(p.f.Reports, func(r v1alpha1.AggregatedStatusItem) bool { return r.ClusterName == cluster })
 }
 
-// withhold takes back what the decision adds, and says whether it added anything.
-func (p *planner) withhold() bool {
-	added := false
+// givenAway is how much of the template leaves a cluster because of a task; all that is added may, when the task does not say.
+func givenAway(task *v1alpha1.GracefulEvictionTask) int64 {
+	if task.Replicas == nil {
+		return math.MaxInt64
+	}
+	return int64(*task.Replicas)
+}
+
+// withhold takes back so much of what the decision adds, and says whether it added anything. A cluster that is added without a
+// number of replicas of its own is taken back whole.
+func (p *planner) withhold(most int64) bool {
+	left := most
 	var clusters []v1alpha1.TargetCluster
 	for _, target := range p.plan.Clusters {
 		had := find(p.f.Spec.Clusters, target.Name)
-		more := units(target.Replicas) - in(p.f.Spec.Clusters, target.Name)
-		if had != nil && more <= 0 {
+		more := max(units(target.Replicas)-in(p.f.Spec.Clusters, target.Name), 0)
+		if had == nil {
+			more = max(more, 1)
+		}
+		back := min(more, left)
+		switch divided := p.f.Spec.Placement.Divides() && target.Replicas != nil; {
+		case back == 0:
 			clusters = append(clusters, target)
-			continue
-		}
-		added = true
-		if p.f.Spec.Placement.Divides() && target.Replicas != nil {
-			p.plan.Withheld += int32(more)
-		}
-		if had != nil {
+		case divided && (back < more || had != nil):
+			target.Replicas = ptr.To(*target.Replicas - int32(back))
+			clusters = append(clusters, target)
+		case had != nil:
 			clusters = append(clusters, *had)
+		}
+		left -= back
+		if p.f.Spec.Placement.Divides() && target.Replicas != nil {
+			p.plan.Withheld += int32(back)
 		}
 	}
 	p.plan.Clusters = clusters
-	return added
+	return left < most
 }

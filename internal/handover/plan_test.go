@@ -153,6 +153,12 @@ func TestAClusterKeepsWhatItHasUntilItsReplacementIsReady(t *testing.T) {
 				f.Spec.Retained, f.Fresh = []v1alpha1.RetainedCluster{retained("a", 6, 0)}, map[string]int32{"b": 6}
 			}), done(map[string]int32{"b": 6}),
 		},
+		"a copy that is ready where nothing was applied lately may be on its way out": {
+			facts(targets("b", 6), targets("b", 6), ready("a", 6, "b", 6), func(f *Facts) {
+				f.Reports[1].Applied = false
+				f.Spec.Retained, f.Fresh = []v1alpha1.RetainedCluster{retained("a", 6, 0)}, map[string]int32{"b": 6}
+			}), waiting(map[string]int32{"b": 6}, map[string]string{"a": "b 6"}),
+		},
 		"what is ready in a cluster of the next decision only is no proof": {
 			facts(targets("b", 6), targets("c", 6), ready("a", 6, "b", 0, "c", 6), func(f *Facts) {
 				f.Spec.Retained, f.Fresh = []v1alpha1.RetainedCluster{retained("a", 6, 0)}, map[string]int32{"b": 6}
@@ -205,6 +211,19 @@ func TestAClusterKeepsWhatItHasUntilItsReplacementIsReady(t *testing.T) {
 				f.Spec.GracefulEvictionTasks = []v1alpha1.GracefulEvictionTask{task("a", func(t *v1alpha1.GracefulEvictionTask) { t.PurgeMode = v1alpha1.PurgeDirectly })}
 			}), done(map[string]int32{"b": 6}),
 		},
+		"and keeps nothing waiting that is to replace another one": {
+			facts(targets("a", 2, "c", 4), targets("b", 6), ready("a", 2, "c", 4), func(f *Facts) {
+				f.Members["c"] = Member{}
+				f.Spec.GracefulEvictionTasks = []v1alpha1.GracefulEvictionTask{
+					task("a", func(t *v1alpha1.GracefulEvictionTask) {
+						t.PurgeMode, t.Replicas = v1alpha1.PurgeDirectly, new(int32(2))
+					}),
+					task("c", func(t *v1alpha1.GracefulEvictionTask) {
+						t.PurgeMode, t.Replicas = v1alpha1.PurgeDirectly, new(int32(4))
+					}),
+				}
+			}), outcome{Clusters: map[string]int32{"b": 4}, Retained: map[string]string{}, Withheld: 2, Reason: v1alpha1.ReasonOldCopyNotGone},
+		},
 		"but does not wait for a member that is dead": {
 			facts(targets("a", 6), targets("b", 6), ready("a", 6), func(f *Facts) {
 				f.Members["a"] = Member{}
@@ -245,6 +264,28 @@ func TestAClusterKeepsWhatItHasUntilItsReplacementIsReady(t *testing.T) {
 				f.Voluntary = true
 				f.Spec.Disruption = &v1alpha1.Disruption{MaxUnavailableReplicas: new(intstr.FromInt32(1))}
 			}), outcome{Clusters: map[string]int32{"a": 3, "c": 3}, Retained: map[string]string{}, Deferred: true, Reason: v1alpha1.ReasonDisruptionBudget},
+		},
+		"a budget of clusters holds although the user asks for more at the same time": {
+			facts(targets("a", 2, "b", 2, "c", 2), targets("d", 7), nil, func(f *Facts) {
+				f.Voluntary = true
+				f.Spec.Disruption = &v1alpha1.Disruption{MaxUnavailableClusters: new(int32(1))}
+			}), outcome{Clusters: map[string]int32{"b": 2, "c": 2, "d": 3}, Retained: map[string]string{"a": "d 6"}, Deferred: true,
+				Reason: v1alpha1.ReasonDisruptionBudget, Retry: grace},
+		},
+		"and although the user asks for less": {
+			facts(targets("a", 5, "b", 5), targets("c", 2), nil, func(f *Facts) {
+				f.Voluntary = true
+				f.Spec.Disruption = &v1alpha1.Disruption{MaxUnavailableClusters: new(int32(1))}
+			}), outcome{Clusters: map[string]int32{"b": 2}, Retained: map[string]string{"a": " 10"}, Deferred: true,
+				Reason: v1alpha1.ReasonDisruptionBudget, Retry: grace},
+		},
+		"a copy that its user keeps takes nothing of a budget": {
+			facts(targets("b", 6), targets("c", 6), nil, func(f *Facts) {
+				f.Voluntary = true
+				f.Spec.Disruption = &v1alpha1.Disruption{MaxUnavailableClusters: new(int32(1))}
+				f.Spec.Retained = []v1alpha1.RetainedCluster{retained("a", 6, time.Minute)}
+				f.Spec.GracefulEvictionTasks = []v1alpha1.GracefulEvictionTask{task("a", func(t *v1alpha1.GracefulEvictionTask) { t.SuppressDeletion = new(true) })}
+			}), outcome{Clusters: map[string]int32{"c": 6}, Retained: map[string]string{"a": "c 6", "b": "c 6"}, Reason: v1alpha1.ReasonKeptByUser, Retry: grace},
 		},
 		"but no move that is forced": {
 			facts(targets("a", 3, "c", 3), targets("b", 3, "c", 3), ready("a", 3, "c", 1), func(f *Facts) {
