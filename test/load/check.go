@@ -92,12 +92,12 @@ func (l *Load) sweep(ctx context.Context, p verdict.Picture) error {
 			continue
 		}
 		live := emptyOf(key.Kind)
-		err := l.fleet.Host.Client().Get(ctx, client.ObjectKey{Namespace: key.Namespace, Name: key.Name}, live)
+		err := l.host.Get(ctx, client.ObjectKey{Namespace: key.Namespace, Name: key.Name}, live)
 		if err != nil || !l.ledger.doubted(key, sequenceOf(live)) {
 			continue
 		}
 		l.late.Add(1)
-		if err := l.fleet.Host.Client().Delete(ctx, live, client.Preconditions{UID: ptr.To(live.GetUID())}); err != nil {
+		if err := l.host.Delete(ctx, live, client.Preconditions{UID: ptr.To(live.GetUID())}); err != nil {
 			return fmt.Errorf("deleting the late %s: %w", key, err)
 		}
 	}
@@ -112,7 +112,7 @@ func (l *Load) gather(ctx context.Context) (verdict.Picture, error) {
 		return p, err
 	}
 	var bindings v1alpha1.ResourceBindingList
-	if err := l.fleet.Host.Client().List(ctx, &bindings, client.InNamespace(l.options.Namespace)); err != nil {
+	if err := l.host.List(ctx, &bindings, client.InNamespace(l.options.Namespace)); err != nil {
 		return p, fmt.Errorf("listing bindings: %w", err)
 	}
 	for i := range bindings.Items {

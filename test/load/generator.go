@@ -79,11 +79,7 @@ func (l *Load) pick(picking, finishing context.Context) []error {
 			l.skipped.Add(1)
 			continue
 		}
-		op, found := l.choose()
-		if !found {
-			<-slots
-			continue
-		}
+		op := l.choose()
 		c := l.ledger.begin(op.key, op.deletes, time.Now())
 		changes.Go(func() {
 			defer func() { <-slots }()
@@ -97,18 +93,19 @@ func (l *Load) pick(picking, finishing context.Context) []error {
 }
 
 // choose decides what changes next: below the population more is created than deleted, above it the other way round.
-func (l *Load) choose() (operation, bool) {
+func (l *Load) choose() operation {
 	idle := l.ledger.idle(true)
-	roll, share := l.chance.Float64(), 0.3
+	creates, deletes := 0.1, 0.25
 	if l.ledger.count() < l.options.Population {
-		share = 0.7
+		creates, deletes = deletes, creates
 	}
-	if len(idle) == 0 || roll < share*0.6 {
-		return l.chooseNew(), true
+	roll := l.chance.Float64()
+	if len(idle) == 0 || roll < creates {
+		return l.chooseNew()
 	}
 	key := idle[l.chance.IntN(len(idle))]
-	if roll > 1-(1-share)*0.3 {
-		return operation{key: key, deletes: true}, true
+	if roll > 1-deletes {
+		return operation{key: key, deletes: true}
 	}
 	_, wanted := l.ledger.standing(key)
 	op := operation{key: key, replicas: wanted.Replicas, image: imageOf(0)}
@@ -118,7 +115,7 @@ func (l *Load) choose() (operation, bool) {
 	if l.chance.IntN(rolloutIn) == 0 {
 		op.image = imageOf(1)
 	}
-	return op, true
+	return op
 }
 
 // chooseNew takes a name that was used before, or a new one.
@@ -172,9 +169,8 @@ func (l *Load) perform(ctx context.Context, op operation, c *change) error {
 
 // attempt tries a change once. Each carries a precondition, so that one that was thought to be lost and arrives late changes nothing.
 func (l *Load) attempt(ctx context.Context, op operation, c *change, desired client.Object) error {
-	host := l.fleet.Host.Client()
 	live := emptyOf(op.key.Kind)
-	err := host.Get(ctx, client.ObjectKeyFromObject(desired), live)
+	err := l.host.Get(ctx, client.ObjectKeyFromObject(desired), live)
 	absent := apierrors.IsNotFound(err)
 	if err != nil && !absent {
 		return err
@@ -184,7 +180,7 @@ func (l *Load) attempt(ctx context.Context, op operation, c *change, desired cli
 		return nil
 	case op.deletes:
 		uid := client.Preconditions{UID: ptr.To(live.GetUID())}
-		return client.IgnoreNotFound(host.Delete(ctx, live, uid))
+		return client.IgnoreNotFound(l.host.Delete(ctx, live, uid))
 	case !absent && sequenceOf(live) == c.sequence:
 		return nil
 	case absent && l.ledger.present(op.key):
@@ -192,11 +188,11 @@ func (l *Load) attempt(ctx context.Context, op operation, c *change, desired cli
 	case absent:
 		// Nothing keeps a creation from arriving after the template was deleted again; who waits for quiet sweeps those up.
 		l.ledger.doubt(op.key, c)
-		return host.Create(ctx, desired)
+		return l.host.Create(ctx, desired)
 	}
 	desired.SetUID(live.GetUID())
 	desired.SetResourceVersion(live.GetResourceVersion())
-	return host.Update(ctx, desired)
+	return l.host.Update(ctx, desired)
 }
 
 func emptyOf(kind string) client.Object {

@@ -47,6 +47,7 @@ type Options struct {
 // Load is a steady load on a fleet.
 type Load struct {
 	fleet   *local.Fleet
+	host    client.Client
 	options Options
 	ledger  *ledger
 	// chance is the picker's alone.
@@ -76,7 +77,7 @@ func Prepare(ctx context.Context, fleet *local.Fleet, options Options) (*Load, e
 		return nil, errors.New("preparing the load: it needs two members at least")
 	}
 	l := &Load{
-		fleet: fleet, options: options, ledger: newLedger(), chance: rand.New(rand.NewPCG(options.Seed, 1)),
+		fleet: fleet, host: fleet.Host.Client(), options: options, ledger: newLedger(), chance: rand.New(rand.NewPCG(options.Seed, 1)),
 		foreign: map[string]map[verdict.Key]verdict.Object{},
 	}
 	bounded, cancel := context.WithTimeout(ctx, setupTimeout)
@@ -102,7 +103,7 @@ func (l *Load) Close() {
 // Remove deletes the namespace on the host; members are emptied by Flotilla.
 func (l *Load) Remove(ctx context.Context) error {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: l.options.Namespace}}
-	if err := client.IgnoreNotFound(l.fleet.Host.Client().Delete(ctx, namespace)); err != nil {
+	if err := client.IgnoreNotFound(l.host.Delete(ctx, namespace)); err != nil {
 		return fmt.Errorf("removing the load: %w", err)
 	}
 	return nil
@@ -110,7 +111,7 @@ func (l *Load) Remove(ctx context.Context) error {
 
 func (l *Load) prepare(ctx context.Context) error {
 	ns := l.options.Namespace
-	if err := l.fleet.Host.Client().Create(ctx, builder.TemplateNamespace(ns)); err != nil {
+	if err := l.host.Create(ctx, builder.TemplateNamespace(ns)); err != nil {
 		return fmt.Errorf("creating the namespace of the templates: %w", err)
 	}
 	for _, member := range l.fleet.Members {
@@ -123,7 +124,7 @@ func (l *Load) prepare(ctx context.Context) error {
 		return err
 	}
 	for _, policy := range l.policies() {
-		if err := l.fleet.Host.Client().Create(ctx, policy); err != nil {
+		if err := l.host.Create(ctx, policy); err != nil {
 			return fmt.Errorf("creating policy %s: %w", policy.Name, err)
 		}
 	}
