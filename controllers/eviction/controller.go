@@ -20,6 +20,8 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
 	"github.com/flotilla-dev/flotilla/internal/lookout"
 	"github.com/flotilla-dev/flotilla/internal/ownwrites"
+	"github.com/flotilla-dev/flotilla/internal/report"
+	"github.com/flotilla-dev/flotilla/internal/stampede"
 )
 
 // +kubebuilder:rbac:groups=flotilla.dev,resources=clusters,verbs=get;list;watch
@@ -41,6 +43,8 @@ type Options struct {
 	Settings eviction.Settings
 	// Lookout of this process; what Clusters say is taken for what is so when nil, as in tests.
 	Lookout *lookout.Lookout
+	// Board on which members are doubted and heard; what bindings' statuses say is taken for what is so when nil, as in tests.
+	Board *report.Board
 	// Clock; the real one when nil.
 	Clock clock.PassiveClock
 }
@@ -52,6 +56,7 @@ type Reconciler struct {
 	clock    clock.PassiveClock
 	settings eviction.Settings
 	lookout  *lookout.Lookout
+	board    *report.Board
 	writes   *ownwrites.Writes
 	// turns, failed and held are what the last sweep leaves to the next. Sweeps do not overlap.
 	turns  eviction.Turns
@@ -69,6 +74,9 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		q.Add(sweep)
 		if o.Lookout != nil {
 			o.Lookout.OnNews(func() { wake(q) })
+		}
+		if o.Board != nil {
+			o.Board.OnHearing(func() { wake(q) })
 		}
 		return nil
 	})
@@ -94,7 +102,7 @@ func newReconciler(c client.Client, recorder events.EventRecorder, o Options) *R
 		o.Clock = clock.RealClock{}
 	}
 	return &Reconciler{
-		client: c, events: recorder, clock: o.Clock, settings: o.Settings, lookout: o.Lookout, writes: ownwrites.New(o.Clock),
+		client: c, events: recorder, clock: o.Clock, settings: o.Settings, lookout: o.Lookout, board: o.Board, writes: ownwrites.New(o.Clock),
 		failed: sets.New[types.NamespacedName](), held: sets.New[string](),
 	}
 }
@@ -114,8 +122,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	if r.lookout != nil {
 		in.Sightings = r.lookout.Sightings()
 	}
+	in.Heard = r.hearing(in.Sightings)
 	plan := eviction.Plan(in)
 	r.turns = plan.Turns
+	for _, doubt := range plan.Doubts {
+		r.board.Doubt(doubt.Binding, doubt.Cluster)
+	}
 	conflicts, err := r.write(ctx, plan.Changes)
 	r.tellGuard(clusters.Items, &plan)
 	observe(&plan)
@@ -123,6 +135,17 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 		return ctrl.Result{}, err
 	}
 	return ctrl.Result{RequeueAfter: lookAgain(&plan, now, behind || conflicts)}, nil
+}
+
+// hearing tells what members have said of applications since they last began to answer; nil without a board.
+func (r *Reconciler) hearing(seen stampede.Sightings) func(types.NamespacedName, *v1alpha1.Cluster) (v1alpha1.Health, bool) {
+	if r.board == nil {
+		return nil
+	}
+	return func(binding types.NamespacedName, cluster *v1alpha1.Cluster) (v1alpha1.Health, bool) {
+		said, heard := r.board.Heard(binding, cluster.Name)
+		return said.Health, heard && !said.At.Before(seen[cluster.UID].AnswersSince)
+	}
 }
 
 // lookAgain is when to sweep again by time alone. Where the cache is behind it is in a moment.

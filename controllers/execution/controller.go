@@ -69,6 +69,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	d := &dispatcher{Options: o, mgr: mgr, host: mgr.GetClient(), workers: map[string]*worker{}, overrides: newOverrides(mgr.GetClient())}
 	d.showState()
 	o.Pool.OnConnect(d.engage)
+	o.Board.OnDoubt(d.doubted)
 	o.Templates.OnEvent(func(e objectcache.Event) { d.templateChanged(ctx, e) })
 	o.Templates.OnStateChange(func(gvk schema.GroupVersionKind) { d.templatesSynced(ctx, gvk) })
 	for _, twin := range []client.Object{&v1alpha1.ResourceBinding{}, &v1alpha1.ClusterResourceBinding{}} {

@@ -36,13 +36,14 @@ type worker struct {
 	feed
 	member *membercluster.Member
 	drifts *drifts
+	clock  clock.PassiveClock
 
 	refusals  *refusals
 	leftovers *leftovers
 }
 
 func newWorker(d *dispatcher, member *membercluster.Member) *worker {
-	w := &worker{dispatcher: d, member: member, drifts: newDrifts(clock.RealClock{}), refusals: newRefusals(clock.RealClock{})}
+	w := &worker{dispatcher: d, member: member, clock: clock.RealClock{}, drifts: newDrifts(clock.RealClock{}), refusals: newRefusals(clock.RealClock{})}
 	w.leftovers = newLeftovers(w.tellLeftovers)
 	return w
 }
@@ -137,7 +138,7 @@ func (w *worker) Reconcile(ctx context.Context, key types.NamespacedName) (recon
 	}
 	if names(binding, w.member.Name) && binding.GetDeletionTimestamp() == nil {
 		w.leftovers.note(key, nil)
-		return w.keep(ctx, binding)
+		return w.hearAndKeep(ctx, binding)
 	}
 	return w.remove(ctx, key, binding)
 }

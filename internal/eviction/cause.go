@@ -146,7 +146,8 @@ func (c *cause) message() string {
 }
 
 // applicationCause is the application's bad health in a cluster; nil when its policy does not ask about it or it is not known
-// to be bad. While the host does not see a cluster well, nobody knows.
+// to be bad. While the host does not see a cluster well, nobody knows; and before it counts, the member itself must have said so to this
+// process: what the binding's status says may have been so an hour ago.
 func (p *planner) applicationCause(b *binding, cluster *v1alpha1.Cluster) *cause {
 	failover := b.applicationFailover()
 	if failover == nil {
@@ -158,7 +159,26 @@ func (p *planner) applicationCause(b *binding, cluster *v1alpha1.Cluster) *cause
 	}
 	patience := secondsOr(failover.DecisionConditions.TolerationSeconds, defaultPatience)
 	since := item.UnhealthySince.Time
-	return &cause{reason: v1alpha1.ReasonApplicationFailure, patience: patience, since: since, due: since.Add(patience)}
+	c := &cause{reason: v1alpha1.ReasonApplicationFailure, patience: patience, since: since, due: since.Add(patience)}
+	if p.Heard == nil || !c.dueAt(p.Now) {
+		return c
+	}
+	switch health, heard := p.Heard(b.key, cluster); {
+	case !heard:
+		p.doubts = append(p.doubts, Doubt{Binding: b.key, Cluster: cluster.Name})
+	case health == v1alpha1.Unhealthy:
+		return c
+	}
+	return nil // the answer, or the status that follows it, leads back here
+}
+
+// heardWell says whether a member itself has said that an application is healthy, be the binding's status as it may.
+func (p *planner) heardWell(b *binding, cluster *v1alpha1.Cluster) bool {
+	if p.Heard == nil {
+		return false
+	}
+	health, heard := p.Heard(b.key, cluster)
+	return heard && health == v1alpha1.Healthy
 }
 
 // candidateCause is the cause for which a cluster that a binding is in is to be left, now or later; nil for none.

@@ -19,6 +19,7 @@ type planner struct {
 	groups   map[string]string // by cluster
 	guard    stampede.Verdict
 	next     time.Time
+	doubts   []Doubt
 }
 
 // binding is one binding while a plan is made.
@@ -66,7 +67,7 @@ func Plan(in Input) Result {
 			result.Changes = append(result.Changes, b.change)
 		}
 	}
-	result.Next = p.next
+	result.Next, result.Doubts = p.next, p.doubts
 	return result
 }
 

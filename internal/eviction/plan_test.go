@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
@@ -508,5 +509,48 @@ func BenchmarkPlanWithNothingToDo(b *testing.B) {
 		if result := Plan(in); len(result.Changes) > 0 || result.Next.IsZero() {
 			b.Fatalf("Plan() = %+v, want nothing for now", tell(result))
 		}
+	}
+}
+
+func TestAnApplicationLeavesOnlyWhenItsMemberWasHeardToSayThatItIsUnhealthy(t *testing.T) {
+	doubt := []Doubt{{Binding: types.NamespacedName{Namespace: "shop", Name: "web"}, Cluster: "a"}}
+	asked := having(task("a", v1alpha1.ReasonApplicationFailure, time.Minute))
+	for name, tc := range map[string]struct {
+		since   time.Duration
+		change  func(*v1alpha1.ResourceBinding)
+		health  v1alpha1.Health // empty when it has not been asked
+		cluster v1alpha1.Cluster
+		want    story
+		doubts  []Doubt
+	}{
+		"the status is an hour old, and nobody asked":   {since: time.Hour, cluster: fine("a"), doubts: doubt},
+		"the status is an hour old, and it is still so": {since: time.Hour, cluster: fine("a"), health: v1alpha1.Unhealthy, want: story{Started: []string{"a ApplicationFailure"}}},
+		"the status is an hour old, and it is healthy":  {since: time.Hour, cluster: fine("a"), health: v1alpha1.Healthy},
+		"the status is an hour old, and nobody knows":   {since: time.Hour, cluster: fine("a"), health: v1alpha1.HealthUnknown},
+		"it is tolerated for a while, and nobody asked": {since: time.Minute, cluster: fine("a"), want: story{Next: 4 * time.Minute}},
+		"the cluster is lost":                           {since: time.Hour, cluster: lost("a")},
+		"a drain does not ask":                          {since: time.Hour, cluster: fine("a", evicting(v1alpha1.DrainTaint, 0)), want: story{Started: []string{"a Drained"}}, doubts: doubt},
+		"it is to leave, and nobody asked again":        {since: time.Hour, cluster: fine("a"), change: asked},
+		"it is to leave, and it is healthy":             {since: time.Hour, cluster: fine("a"), change: asked, health: v1alpha1.Healthy, want: story{Ended: []string{"a Withdrawn"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := web("a", "b")
+			failing("a", v1alpha1.Unhealthy, ago(tc.since))(b)
+			if tc.change != nil {
+				tc.change(b)
+			}
+			result := Plan(Input{
+				Clusters: []v1alpha1.Cluster{tc.cluster, fine("b"), fine("c")}, Bindings: []v1alpha1.Binding{b}, Now: start, Settings: settings(),
+				Heard: func(binding types.NamespacedName, cluster *v1alpha1.Cluster) (v1alpha1.Health, bool) {
+					return tc.health, tc.health != "" && binding.Name == "web" && cluster.Name == "a"
+				},
+			})
+			if diff := cmp.Diff(tc.want, tell(result)); diff != "" {
+				t.Errorf("Plan() (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tc.doubts, result.Doubts); diff != "" {
+				t.Errorf("doubts (-want +got):\n%s", diff)
+			}
+		})
 	}
 }

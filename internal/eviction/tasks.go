@@ -96,7 +96,7 @@ func (p *planner) replacing(b *binding, task *v1alpha1.GracefulEvictionTask, clu
 func (p *planner) wanted(b *binding, task *v1alpha1.GracefulEvictionTask, cluster *v1alpha1.Cluster) bool {
 	if task.Reason == v1alpha1.ReasonApplicationFailure {
 		item := b.item(cluster.Name)
-		return b.applicationFailover() != nil && (item == nil || item.UnhealthySince != nil || item.Health != v1alpha1.Healthy)
+		return b.applicationFailover() != nil && !p.heardWell(b, cluster) && (item == nil || item.UnhealthySince != nil || item.Health != v1alpha1.Healthy)
 	}
 	return p.anyTaint(cluster, b.spec.Placement, func(c *cause) bool {
 		return c.dueAt(p.Now) || c.health && task.CreationTimestamp != nil && !c.since.Before(task.CreationTimestamp.Time)

@@ -41,6 +41,9 @@ type Input struct {
 	Failed sets.Set[types.NamespacedName]
 	// Sightings are what this process itself has seen of the members.
 	Sightings stampede.Sightings
+	// Heard is what a member itself has said of the health of a binding's application, when this process asked it, and reported since;
+	// false when it has not been asked since it began to answer. Nil stands for: the bindings' statuses say what is so.
+	Heard func(binding types.NamespacedName, cluster *v1alpha1.Cluster) (v1alpha1.Health, bool)
 	// Now is the time.
 	Now time.Time
 	// Settings of the administrator.
@@ -59,8 +62,18 @@ type Result struct {
 	Waiting map[string]int
 	// Held are the clusters from which something is due and waits because the host may be cut off, by name.
 	Held []string
+	// Doubts are the applications that would leave a cluster now if only their members were heard to say that they are unhealthy.
+	Doubts []Doubt
 	// Guard is how the fleet is seen.
 	Guard stampede.Verdict
+}
+
+// Doubt is an application of which nobody knows how it is now.
+type Doubt struct {
+	// Binding of the application.
+	Binding types.NamespacedName
+	// Cluster that is to be asked.
+	Cluster string
 }
 
 // Change is what becomes of the tasks of one binding.

@@ -58,6 +58,11 @@ func (l *Lookout) note(cluster types.UID, answers, ready bool) []func() {
 		last = look{}
 	}
 	next := look{at: now, Sighting: stampede.Sighting{Answers: answers, LostSince: last.LostSince}}
+	if next.AnswersSince = last.AnswersSince; !answers {
+		next.AnswersSince = time.Time{}
+	} else if next.AnswersSince.IsZero() {
+		next.AnswersSince = now
+	}
 	switch {
 	case answers && ready:
 		next.LostSince = time.Time{}

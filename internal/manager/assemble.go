@@ -159,7 +159,7 @@ func taintingOptions(p parts, f configfile.Failover) tainting.Options {
 }
 
 func evictionOptions(p parts, f configfile.Failover) eviction.Options {
-	return eviction.Options{Lookout: p.lookout, Settings: leaving.Settings{
+	return eviction.Options{Lookout: p.lookout, Board: p.board, Settings: leaving.Settings{
 		Failover: p.gates.Failover, Graceful: p.gates.GracefulEviction, Toleration: f.Toleration.Duration, Limits: evictionLimits(f),
 	}}
 }

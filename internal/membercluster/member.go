@@ -54,6 +54,8 @@ type Member struct {
 
 	mu      sync.Mutex
 	answers map[objectKey]answer
+	// reads are objects as they were read, until the watch has shown them or later ones.
+	reads map[objectKey]*Observed
 }
 
 type objectKey struct {
@@ -70,7 +72,7 @@ type answer struct {
 
 // newMember prepares a connection; it does not dial.
 func newMember(name string, config *rest.Config, o observer) (*Member, error) {
-	m := &Member{Name: name, observer: o, token: &atomic.Pointer[string]{}, answers: map[objectKey]answer{}, onServed: func() {}}
+	m := &Member{Name: name, observer: o, token: &atomic.Pointer[string]{}, answers: map[objectKey]answer{}, reads: map[objectKey]*Observed{}, onServed: func() {}}
 	config = rest.CopyConfig(config)
 	if token := config.BearerToken; token != "" {
 		m.token.Store(&token)
@@ -154,6 +156,9 @@ func (m *Member) settle(e objectcache.Event) {
 	key := objectKey{e.GVK.GroupKind(), types.NamespacedName{Namespace: e.Object.GetNamespace(), Name: e.Object.GetName()}}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if read := m.reads[key]; read != nil && (e.Deleted && read.UID == e.Object.GetUID() || !isNewer(read, e.Object)) {
+		delete(m.reads, key)
+	}
 	a, known := m.answers[key]
 	switch {
 	case !known:
@@ -172,7 +177,7 @@ func isNewer(a, b metav1.Object) bool {
 }
 
 // Known is what the member is known to hold under a name, as told by its watch or, where that is newer, by
-// its answer to the last apply; and what it made of that apply, if there was one in this process's life.
+// its answer to the last apply or to Refresh; and what it made of that apply, if there was one in this process's life.
 // The object is nil when neither knows of one, which is no evidence. The error is objectcache.ErrNotSynced
 // when the watch cannot tell.
 func (m *Member) Known(gvk schema.GroupVersionKind, key types.NamespacedName) (*Observed, *applyplan.Accepted, error) {
@@ -183,6 +188,9 @@ func (m *Member) Known(gvk schema.GroupVersionKind, key types.NamespacedName) (*
 	observed, _ := obj.(*Observed)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if read := m.reads[objectKey{gvk.GroupKind(), key}]; found && read != nil && isNewer(read, observed) {
+		observed = read
+	}
 	a, applied := m.answers[objectKey{gvk.GroupKind(), key}]
 	if !applied {
 		return observed, nil, nil
@@ -216,6 +224,22 @@ func (m *Member) Read(ctx context.Context, gvk schema.GroupVersionKind, key type
 		return nil, err
 	}
 	return m.observer.observe(u)
+}
+
+// Refresh reads an object as Read does. Until the watch has caught up, Known tells of what was read.
+func (m *Member) Refresh(ctx context.Context, gvk schema.GroupVersionKind, key types.NamespacedName) (*Observed, error) {
+	read, err := m.Read(ctx, gvk, key)
+	if err != nil || read == nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	// Where the watch has shown it already, nothing would take it out again.
+	obj, _, _ := m.Objects.Get(gvk, key)
+	if shown, ok := obj.(*Observed); !ok || isNewer(read, shown) {
+		m.reads[objectKey{gvk.GroupKind(), key}] = read
+	}
+	return read, nil
 }
 
 // Get reads a whole object from the member itself; nil when it does not exist there. Its errors are those of Read.

@@ -58,11 +58,18 @@ type Board struct {
 	reports   map[types.NamespacedName]map[string]Report
 	tally     map[Standing]int // of the reports, but of those that an object is gone
 	listeners []func(binding types.NamespacedName)
+
+	hearings         map[types.NamespacedName]map[string]hearing // of the members that were asked, or are to be
+	doubtListeners   []func(binding types.NamespacedName, cluster string)
+	hearingListeners []func()
 }
 
 // NewBoard makes an empty board.
 func NewBoard() *Board {
-	return &Board{reports: map[types.NamespacedName]map[string]Report{}, failing: map[types.NamespacedName]bool{}, tally: map[Standing]int{}}
+	return &Board{
+		reports: map[types.NamespacedName]map[string]Report{}, failing: map[types.NamespacedName]bool{}, tally: map[Standing]int{},
+		hearings: map[types.NamespacedName]map[string]hearing{},
+	}
 }
 
 // OnChange calls f, from the poster's goroutine, whenever a report about a binding changes. f must not
@@ -88,6 +95,7 @@ func (b *Board) put(binding types.NamespacedName, cluster string, r Report) bool
 	}
 	old, known := members[cluster]
 	members[cluster] = r
+	b.update(binding, cluster, r)
 	if known {
 		b.count(cluster, old, -1)
 	}
@@ -150,6 +158,7 @@ func (b *Board) ForgetBinding(binding types.NamespacedName) {
 	}
 	delete(b.reports, binding)
 	delete(b.failing, binding)
+	delete(b.hearings, binding)
 }
 
 // ForgetMember drops all reports of a member that has left.
@@ -162,6 +171,9 @@ func (b *Board) ForgetMember(cluster string) {
 func (b *Board) dropMember(cluster string) []types.NamespacedName {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	for _, members := range b.hearings {
+		delete(members, cluster)
+	}
 	var changed []types.NamespacedName
 	for binding, members := range b.reports {
 		if r, known := members[cluster]; known {

@@ -46,6 +46,8 @@ type Member struct {
 type Sighting struct {
 	// Answers is true when the member answered the last time.
 	Answers bool
+	// AnswersSince is when this process first saw it answer, since it last did not; zero while it does not.
+	AnswersSince time.Time
 	// LostSince is when this process first saw it not answer, or not healthy, since it last was Ready; zero when it has not.
 	LostSince time.Time
 }
