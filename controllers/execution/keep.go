@@ -77,8 +77,7 @@ type job struct {
 func (j job) desired() applyplan.Desired {
 	desired := applyplan.Desired{Manifest: j.rendered.Object.Object, Hash: j.rendered.Hash}
 	if j.rendered.Initial != nil {
-		desired.Initial = j.rendered.Initial.Object
-		desired.Left = manifest.Ignored(j.binding.BindingSpec().ApplyRules).AfterCreation
+		desired.Initial, desired.Left = j.rendered.Initial.Object, j.rendered.Left
 	}
 	return desired
 }

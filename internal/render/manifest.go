@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -36,8 +37,10 @@ type Rendered struct {
 	Object *unstructured.Unstructured
 	// Hash of everything in Object but the annotation that holds it: 16 hexadecimal digits.
 	Hash string
-	// Initial is Object with the fields that are given at creation only; nil when there are none.
+	// Initial is Object with the fields that are given at creation only; nil when there are none. Left are those fields, as JSON
+	// pointers.
 	Initial *unstructured.Unstructured
+	Left    []string
 }
 
 // hashBytes of a SHA-256 are enough to tell the versions of one object apart.
@@ -90,23 +93,26 @@ func Finish(stripped *unstructured.Unstructured, marks Marks, ignored Ignored) (
 	if vanishes(obj) {
 		return Rendered{}, fmt.Errorf("rendering %s %q: %w", obj.GetKind(), obj.GetName(), ErrTimeToLive)
 	}
+	left := ignored.AfterCreation
 	if obj.GetLabels()[v1alpha1.RetainReplicasLabel] == "true" {
-		remove(fields, "spec", "replicas")
+		// An autoscaler in the member takes over from the share that the scheduler gave: a copy that replaces another one must not
+		// begin with a single replica.
+		left = append(slices.Clone(left), "/spec/replicas")
 	}
 	initial := &unstructured.Unstructured{Object: applyplan.Without(fields, ignored.Always)}
-	obj = &unstructured.Unstructured{Object: applyplan.Without(initial.Object, ignored.AfterCreation)}
+	obj = &unstructured.Unstructured{Object: applyplan.Without(initial.Object, left)}
 	mark(obj, marks)
 	hash, err := hashOf(obj.Object)
 	if err != nil {
 		return Rendered{}, fmt.Errorf("rendering %s %q: %w", obj.GetKind(), obj.GetName(), err)
 	}
 	setHash(obj, hash)
-	if len(ignored.AfterCreation) == 0 {
+	if len(left) == 0 {
 		return Rendered{Object: obj, Hash: hash}, nil
 	}
 	mark(initial, marks)
 	setHash(initial, hash)
-	return Rendered{Object: obj, Hash: hash, Initial: initial}, nil
+	return Rendered{Object: obj, Hash: hash, Initial: initial, Left: left}, nil
 }
 
 func setHash(obj *unstructured.Unstructured, hash string) {

@@ -187,3 +187,30 @@ func BenchmarkManifest(b *testing.B) {
 		}
 	}
 }
+
+func TestReplicasOfAnAutoscalerAreGivenAtCreationOnly(t *testing.T) {
+	template := func(replicas int64) *unstructured.Unstructured {
+		return &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "apps/v1", "kind": "Deployment",
+			"metadata": map[string]any{"namespace": "shop", "name": "web", "labels": map[string]any{v1alpha1.RetainReplicasLabel: "true"}},
+			"spec":     map[string]any{"replicas": replicas, "paused": true},
+		}}
+	}
+	six, err := Manifest(template(6), Marks{}, Ignored{AfterCreation: []string{"/spec/paused"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]any{"replicas": int64(6), "paused": true}, six.Initial.Object["spec"]); diff != "" {
+		t.Errorf("at creation, spec (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"/spec/paused", "/spec/replicas"}, six.Left); diff != "" {
+		t.Errorf("what is left to the member (-want +got):\n%s", diff)
+	}
+	seven, err := Manifest(template(7), Marks{}, Ignored{AfterCreation: []string{"/spec/paused"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(six.Object, seven.Object); diff != "" {
+		t.Errorf("another share changes what is applied later (-six +seven):\n%s", diff)
+	}
+}
