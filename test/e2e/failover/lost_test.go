@@ -205,24 +205,13 @@ func pass(t *testing.T, d time.Duration) {
 // movesOf counts how often a template's clusters change from now on.
 func movesOf(t *testing.T, fleet *local.Fleet, template *appsv1.Deployment) func() int {
 	t.Helper()
-	w, err := fleet.Host.Client().Watch(t.Context(), &v1alpha1.ResourceBindingList{}, client.InNamespace(template.Namespace))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(w.Stop)
-	seen := make(chan string, 1024)
-	go func() {
-		for e := range w.ResultChan() {
-			if b, ok := e.Object.(*v1alpha1.ResourceBinding); ok {
-				seen <- fmt.Sprint(expect.Placement(b))
-			}
-		}
-	}()
+	seen := bindingsOf(t, fleet, template.Namespace)
 	return func() (changes int) {
 		last := ""
 		for {
 			select {
-			case now := <-seen:
+			case b := <-seen:
+				now := fmt.Sprint(expect.Placement(b))
 				if last != "" && last != now {
 					changes++
 				}

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/test/builder"
@@ -148,6 +149,58 @@ func TestADrainedClusterIsLeftWithoutALoss(t *testing.T) {
 		}
 	}
 	neverDipped(t, all)
+}
+
+func TestABudgetLetsTwoDrainsLeaveOneClusterAtATime(t *testing.T) {
+	fleet, ns := start(t)
+	foo, _ := placed(t, fleet, ns, strategies["static"][0], func(spec *v1alpha1.PropagationSpec) {
+		spec.Disruption = &v1alpha1.Disruption{MaxUnavailableClusters: new(int32(1))}
+	})
+	only(t, fleet, foo, "member1", "member2", "member3")
+	watcher := serve(t, fleet, foo, wanted)
+	most := mostRetained(t, fleet, ns)
+	command(t, fleet, "drain", "member1", "member2", "--wait=false")
+	only(t, fleet, foo, "member3")
+	command(t, fleet, "uncordon", "member1", "member2")
+	if n := most(); n != 1 {
+		t.Errorf("as many as %d clusters were being left at the same time, want 1", n)
+	}
+	watcher.neverDipped(t, "foo")
+}
+
+// mostRetained says how many clusters a binding of a namespace retained at the same time, at most, from now on.
+func mostRetained(t *testing.T, fleet *local.Fleet, ns string) func() int {
+	t.Helper()
+	seen := bindingsOf(t, fleet, ns)
+	return func() (most int) {
+		for {
+			select {
+			case b := <-seen:
+				most = max(most, len(b.Spec.Retained))
+			default:
+				return most
+			}
+		}
+	}
+}
+
+// bindingsOf are all versions of the bindings of a namespace from now on.
+func bindingsOf(t *testing.T, fleet *local.Fleet, ns string) <-chan *v1alpha1.ResourceBinding {
+	t.Helper()
+	w, err := fleet.Host.Client().Watch(t.Context(), &v1alpha1.ResourceBindingList{}, client.InNamespace(ns))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Stop)
+	seen := make(chan *v1alpha1.ResourceBinding, 4096)
+	go func() {
+		for e := range w.ResultChan() {
+			if b, ok := e.Object.(*v1alpha1.ResourceBinding); ok {
+				seen <- b
+			}
+		}
+	}()
+	return seen
 }
 
 // command runs the plugin as a user does.
