@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -47,13 +48,14 @@ func writeBundle(_ context.Context, args []string, _ io.Writer) error {
 	flags := flag.NewFlagSet("bundle", flag.ContinueOnError)
 	options := bundle.Options{}
 	flags.StringVar(&options.Root, "root", "../..", "the folder of the repository")
+	output := flags.String("output", "", "where to write instead of the repository")
 	flags.StringVar(&options.Version, "version", "", "the release, without a leading v")
 	flags.StringVar(&options.Image, "image", "", "the manager's image of that release")
 	flags.StringVar(&options.Replaces, "replaces", "", "the release before it, without a leading v")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	return bundle.Write(options)
+	return bundle.Write(options, cmp.Or(*output, options.Root))
 }
 
 // buildImage builds an image into an OCI layout and prints its digest.

@@ -70,17 +70,17 @@ func Files(options Options) (map[string][]byte, error) {
 	return files, nil
 }
 
-// Write replaces the bundle of the repository.
-func Write(options Options) error {
+// Write replaces the bundle in a folder, which is the root of the repository or anywhere else.
+func Write(options Options, target string) error {
 	files, err := Files(options)
 	if err != nil {
 		return err
 	}
-	if err := os.RemoveAll(filepath.Join(options.Root, "bundle")); err != nil {
+	if err := os.RemoveAll(filepath.Join(target, "bundle")); err != nil {
 		return fmt.Errorf("clearing the bundle: %w", err)
 	}
 	for name, content := range files {
-		file := filepath.Join(options.Root, name)
+		file := filepath.Join(target, name)
 		err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, content, 0o644))
 		if err != nil {
 			return fmt.Errorf("writing the bundle: %w", err)
