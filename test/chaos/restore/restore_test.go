@@ -1,0 +1,219 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/test/builder"
+	"github.com/flotilla-dev/flotilla/test/expect"
+	"github.com/flotilla-dev/flotilla/test/fleet/local"
+)
+
+// run is what of a member's Deployment changes when its pods are restarted or their number changes.
+type run struct {
+	UID      string
+	Replicas int32
+	Image    string
+	// Rollout is the member's own count of pod templates.
+	Rollout string
+}
+
+// runs are the Deployments of a namespace in every member, as "member/name".
+func runs(ctx context.Context, fleet *local.Fleet, ns string) (map[string]run, error) {
+	found := map[string]run{}
+	for _, member := range fleet.Members {
+		var list appsv1.DeploymentList
+		if err := member.Client().List(ctx, &list, client.InNamespace(ns)); err != nil {
+			return nil, err
+		}
+		for i := range list.Items {
+			d := &list.Items[i]
+			found[member.Name+"/"+d.Name] = run{
+				UID: string(d.UID), Replicas: *d.Spec.Replicas, Image: d.Spec.Template.Spec.Containers[0].Image,
+				Rollout: d.Annotations["deployment.kubernetes.io/revision"],
+			}
+		}
+	}
+	return found, nil
+}
+
+// images waits until the members hold exactly these Deployments, as "member/name", with these images.
+func images(t *testing.T, fleet *local.Fleet, ns string, want map[string]string) map[string]run {
+	t.Helper()
+	var found map[string]run
+	expect.Eventually(t, "the images in members", func(ctx context.Context) error {
+		var err error
+		if found, err = runs(ctx, fleet, ns); err != nil {
+			return err
+		}
+		got := map[string]string{}
+		for name, r := range found {
+			if r.Rollout == "" {
+				return fmt.Errorf("%s has not been rolled out", name)
+			}
+			got[name] = r.Image
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			return errors.New("(-want +got):\n" + diff)
+		}
+		return nil
+	})
+	return found
+}
+
+func set(image string) func(*appsv1.Deployment) {
+	return func(d *appsv1.Deployment) { d.Spec.Template.Spec.Containers[0].Image = image }
+}
+
+// app is a Deployment of a namespace, and the policy that places it.
+func app(t *testing.T, fleet *local.Fleet, ns, name string, clusters ...string) *appsv1.Deployment {
+	t.Helper()
+	template := builder.Deployment(ns, name, builder.Image("web:1"))
+	expect.Create(t, fleet.Host, template, builder.Policy(ns, name, builder.Selecting("apps/v1", "Deployment", name), builder.Clusters(clusters...)))
+	return builder.Deployment(ns, name)
+}
+
+// canary is an override policy for one template.
+func canary(ns, template, tag string) *v1alpha1.OverridePolicy {
+	policy := &v1alpha1.OverridePolicy{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "canary"}}
+	policy.Spec.ResourceSelectors = []v1alpha1.ResourceSelector{{APIVersion: "apps/v1", Kind: "Deployment", Name: template}}
+	policy.Spec.OverrideRules = []v1alpha1.OverrideRule{{Overriders: v1alpha1.Overriders{
+		ImageOverrider: []v1alpha1.ImageOverrider{{Component: v1alpha1.ImageTag, Operator: v1alpha1.OverrideReplace, Value: tag}},
+	}}}
+	return policy
+}
+
+// unharmed fails when something that ran in members before was deleted, restarted or scaled.
+func unharmed(t *testing.T, before, after map[string]run) {
+	t.Helper()
+	for name, was := range before {
+		if diff := cmp.Diff(was, after[name]); diff != "" {
+			t.Errorf("%s was not left alone (-before +after):\n%s", name, diff)
+		}
+	}
+}
+
+// deletions are the deletions that members were asked for in a namespace since a moment.
+func deletions(t *testing.T, fleet *local.Fleet, ns string, since time.Time) []string {
+	t.Helper()
+	var found []string
+	for _, member := range fleet.Members {
+		writes, err := member.Writes(since)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range writes {
+			if w.Namespace == ns && strings.HasPrefix(w.Verb, "delete") {
+				found = append(found, fmt.Sprintf("%s of %s %s in %s by %s", w.Verb, w.Resource, w.Name, member.Name, w.User))
+			}
+		}
+	}
+	return found
+}
+
+func TestAHostThatIsRestoredHarmsNothingThatItHasForgotten(t *testing.T) {
+	fleet := bed.Fleet(t)
+	s := storeOf(t, fleet)
+	ns := expect.Namespace(t, fleet)
+	const one, two = "member1", "member2"
+
+	t.Log("what the backup has")
+	apps := map[string]*appsv1.Deployment{}
+	for _, name := range []string{"same", "newer", "renewed", "changed", "overridden", "gone"} {
+		apps[name] = app(t, fleet, ns, name, one)
+	}
+	apps["moved"] = app(t, fleet, ns, "moved", one)
+	expect.Create(t, fleet.Host, canary(ns, "overridden", "1-canary"))
+	images(t, fleet, ns, map[string]string{
+		"member1/same": "web:1", "member1/newer": "web:1", "member1/renewed": "web:1", "member1/changed": "web:1",
+		"member1/overridden": "web:1-canary", "member1/gone": "web:1", "member1/moved": "web:1",
+	})
+	snapshot := s.snapshot(t)
+
+	t.Log("what happens after it")
+	for _, name := range []string{"newer", "renewed", "changed"} {
+		expect.Change(t, fleet.Host, apps[name], set("web:2"))
+	}
+	expect.Delete(t, fleet.Host, apps["gone"])
+	expect.Change(t, fleet.Host, builder.Policy(ns, "moved"), func(p *v1alpha1.PropagationPolicy) {
+		p.Spec.Placement.ClusterAffinity.ClusterNames = []string{two}
+	})
+	born := app(t, fleet, ns, "born", one, two)
+	stray := app(t, fleet, ns, "stray", one)
+	// All this may have happened on the renewal of the lease that the backup has. What follows is told by the lease alone.
+	renewedSince(t, fleet, time.Now())
+	expect.Change(t, fleet.Host, canary(ns, "overridden", ""), func(p *v1alpha1.OverridePolicy) { p.Spec = canary(ns, "overridden", "2-canary").Spec })
+	before := images(t, fleet, ns, map[string]string{
+		"member1/same": "web:1", "member1/newer": "web:2", "member1/renewed": "web:2", "member1/changed": "web:2",
+		"member1/overridden": "web:2-canary", "member2/moved": "web:1",
+		"member1/born": "web:1", "member2/born": "web:1", "member1/stray": "web:1",
+	})
+	back := time.Now()
+	goBack(t, fleet, s, snapshot)
+
+	t.Log("what the host lacks comes again, what it has forgotten stays, and it says so")
+	for _, name := range []string{"newer", "renewed", "changed", "overridden"} {
+		expect.Seen(t, fleet.Host, expect.Binding(apps[name]), expect.Condition(v1alpha1.ConditionApplied, metav1.ConditionFalse, v1alpha1.ReasonUnremembered, "backup"))
+	}
+	for member, left := range map[string]string{one: "2 objects", two: "2 objects"} {
+		expect.Seen(t, fleet.Host, &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: member}}, func(c *v1alpha1.Cluster) error {
+			return expect.HasCondition(c.Status.Conditions, v1alpha1.ConditionRemembered, metav1.ConditionFalse, v1alpha1.ReasonUnremembered, left)
+		})
+	}
+	forward := map[string]string{
+		"member1/same": "web:1", "member1/newer": "web:2", "member1/renewed": "web:2", "member1/changed": "web:2",
+		"member1/overridden": "web:2-canary", "member1/gone": "web:1", "member1/moved": "web:1", "member2/moved": "web:1",
+		"member1/born": "web:1", "member2/born": "web:1", "member1/stray": "web:1",
+	}
+	unharmed(t, before, images(t, fleet, ns, forward))
+
+	t.Log("users apply what they had, or something new")
+	expect.Change(t, fleet.Host, apps["renewed"], set("web:2"))
+	expect.Change(t, fleet.Host, apps["changed"], set("web:3"))
+	app(t, fleet, ns, "born", one, two)
+	expect.Seen(t, fleet.Host, expect.Binding(apps["renewed"]), expect.Condition(v1alpha1.ConditionApplied, metav1.ConditionTrue, v1alpha1.ReasonApplied, ""))
+	expect.Seen(t, fleet.Host, expect.Binding(born), expect.Condition(v1alpha1.ConditionApplied, metav1.ConditionTrue, v1alpha1.ReasonApplied, ""))
+	forward["member1/changed"] = "web:3"
+	delete(before, "member1/changed")
+	unharmed(t, before, images(t, fleet, ns, forward))
+	if gone := deletions(t, fleet, ns, back); len(gone) > 0 {
+		t.Errorf("deleted:\n%s", strings.Join(gone, "\n"))
+	}
+
+	t.Log("somebody says that for the rest the host is right")
+	expect.Eventually(t, "the end of the gaps", func(ctx context.Context) error {
+		found, err := managersLease(ctx, fleet)
+		if err != nil {
+			return err
+		}
+		delete(found.Annotations, v1alpha1.GapsAnnotation)
+		return fleet.Host.Client().Update(ctx, found)
+	})
+	expect.Gone(t, fleet.Member(one), stray)
+	images(t, fleet, ns, map[string]string{
+		"member1/same": "web:1", "member1/newer": "web:1", "member1/renewed": "web:2", "member1/changed": "web:3",
+		"member1/overridden": "web:1-canary", "member1/gone": "web:1", "member1/moved": "web:1", "member1/born": "web:1", "member2/born": "web:1",
+	})
+	for _, member := range fleet.Members {
+		expect.Seen(t, fleet.Host, &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: member.Name}}, noneForgotten)
+	}
+}
+
+func noneForgotten(c *v1alpha1.Cluster) error {
+	for _, condition := range c.Status.Conditions {
+		if condition.Type == v1alpha1.ConditionRemembered {
+			return errors.New(condition.Message)
+		}
+	}
+	return nil
+}
