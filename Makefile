@@ -92,6 +92,7 @@ fmt: ## Format the code and group the imports
 vet: ## Run go vet
 	go vet ./...
 	go -C internal/release vet ./...
+	go -C test/olm vet ./...
 
 .PHONY: lint
 lint: ## Run golangci-lint: layers, budgets, errors, documentation
@@ -105,7 +106,7 @@ check-format: ## Fail when a file is not gofmt-ed
 
 .PHONY: check-modules
 check-modules: ## Fail when a go.mod or go.sum is not tidy
-	@for folder in . internal/tools internal/release test/kube test/etcdutl; do go -C $$folder mod tidy -diff >/dev/null || \
+	@for folder in . internal/tools internal/release test/kube test/etcdutl test/olm; do go -C $$folder mod tidy -diff >/dev/null || \
 		{ echo "not tidy, run: go -C $$folder mod tidy"; exit 1; }; done
 
 .PHONY: check-repository
