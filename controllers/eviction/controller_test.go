@@ -58,7 +58,7 @@ func newBed(t *testing.T, objects ...client.Object) *bed {
 		t: t, clock: clocktesting.NewFakePassiveClock(start), recorder: events.NewFakeRecorder(1000),
 		settings: eviction.Settings{Failover: true, Graceful: true, Toleration: 5 * time.Minute, Limits: stampede.Limits{Share: 0.55, Rate: 2, SlowRate: 1}},
 	}
-	builder := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithInterceptorFuncs(interceptor.Funcs{
+	builder := fake.NewClientBuilder().WithScheme(scheme).WithReturnManagedFields().WithObjects(objects...).WithInterceptorFuncs(interceptor.Funcs{
 		Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
 			if b.before != nil {
 				b.before()
@@ -354,8 +354,12 @@ func TestACacheThatIsBehindIsWaitedFor(t *testing.T) {
 }
 
 func TestTheGuardIsTold(t *testing.T) {
-	lost, second := silent("b"), silent("c")
-	b := newBed(t, silent("a", taint(v1alpha1.UnreachableTaint, start.Add(-time.Hour))), lost, second, member("d"), binding("web", "a", "b"))
+	lost, second, given := silent("b"), silent("c"), silent("a", taint(v1alpha1.UnreachableTaint, start.Add(-time.Hour)))
+	given.ManagedFields = []metav1.ManagedFieldsEntry{{
+		Manager: v1alpha1.TaintingManager, Operation: metav1.ManagedFieldsOperationApply, APIVersion: v1alpha1.GroupVersion.String(), FieldsType: "FieldsV1",
+		FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:taints":{"k:{\"effect\":\"NoExecute\",\"key\":\"cluster.flotilla.dev/unreachable\"}":{}}}}`),
+	}}
+	b := newBed(t, given, lost, second, member("d"), binding("web", "a", "b"))
 	evictions.Reset()
 	if wait := b.sweep(); wait != 0 {
 		t.Errorf("the next sweep is in %s, want none by time", wait)

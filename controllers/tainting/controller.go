@@ -169,7 +169,7 @@ func (r *Reconciler) gather(ctx context.Context) (taintplan.Input, error) {
 	in.Clusters, in.Policies = clusters.Items, policies.Items
 	for i := range in.Clusters {
 		cluster := &in.Clusters[i]
-		in.Owned[cluster.Name] = taintplan.Owned(cluster.ManagedFields, string(objectpatch.TaintingOwner))
+		in.Owned[cluster.Name] = cluster.OwnTaints()
 		if !taintplan.Returning(cluster, in.Owned[cluster.Name]) {
 			continue
 		}

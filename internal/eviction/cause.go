@@ -6,9 +6,11 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/utils/ptr"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/health"
 	"github.com/flotilla-dev/flotilla/internal/stampede"
 	"github.com/flotilla-dev/flotilla/internal/toleration"
 )
@@ -48,13 +50,17 @@ func (c *cause) before(o *cause, now time.Time) bool {
 }
 
 // taintCause is the cause that counts among the taints of a cluster; nil when they are all tolerated. What the manager itself once said
-// about a cluster's health begins nothing while it does not know that it is still so.
+// about a cluster's health begins nothing while it does not know that it is still so, and nothing that was before the outage counts: such a
+// taint may be older, because a user wrote it or a backup brought it back.
 func (p *planner) taintCause(cluster *v1alpha1.Cluster, placement *v1alpha1.Placement) *cause {
-	lost := p.lost(cluster)
+	since, lost := p.lost(cluster)
 	var first *cause
 	for c := range p.taintCauses(cluster, placement) {
 		if c.health && !lost {
 			continue
+		}
+		if c.health && c.patience > 0 && c.since.Before(since) {
+			c.since, c.due = since, since.Add(c.patience)
 		}
 		if first == nil || c.before(first, p.Now) {
 			first = c
@@ -63,11 +69,15 @@ func (p *planner) taintCause(cluster *v1alpha1.Cluster, placement *v1alpha1.Plac
 	return first
 }
 
-// lost says whether this process knows that a cluster is not well, and nothing says that it is about to be: it is not back, so that its
-// taint is about to go, and does not answer again.
-func (p *planner) lost(cluster *v1alpha1.Cluster) bool {
+// lost says whether this process knows that a cluster is not well, and has been for long enough to say so in its condition, and nothing
+// says that it is about to be: it does not answer again. If so, it says since when it has not been Ready.
+func (p *planner) lost(cluster *v1alpha1.Cluster) (since time.Time, lost bool) {
 	_, known := p.Sightings.Lost(cluster)
-	return known && p.sights[cluster.Name] != stampede.Fine && !stampede.Answers(cluster)
+	ready := meta.FindStatusCondition(cluster.Status.Conditions, v1alpha1.ConditionReady)
+	if !known || ready == nil || !health.Outage(*ready) || stampede.Answers(cluster) {
+		return time.Time{}, false
+	}
+	return ready.LastTransitionTime.Time, true
 }
 
 // anyTaint says whether a taint of a cluster evicts sooner or later, and is as asked for.
@@ -163,10 +173,10 @@ func (p *planner) applicationCause(b *binding, cluster *v1alpha1.Cluster) *cause
 	if p.Heard == nil || !c.dueAt(p.Now) {
 		return c
 	}
-	switch health, heard := p.Heard(b.key, cluster); {
+	switch said, heard := p.Heard(b.key, cluster); {
 	case !heard:
 		p.doubts = append(p.doubts, Doubt{Binding: b.key, Cluster: cluster.Name})
-	case health == v1alpha1.Unhealthy:
+	case said == v1alpha1.Unhealthy:
 		return c
 	}
 	return nil // the answer, or the status that follows it, leads back here
@@ -177,8 +187,8 @@ func (p *planner) heardWell(b *binding, cluster *v1alpha1.Cluster) bool {
 	if p.Heard == nil {
 		return false
 	}
-	health, heard := p.Heard(b.key, cluster)
-	return heard && health == v1alpha1.Healthy
+	said, heard := p.Heard(b.key, cluster)
+	return heard && said == v1alpha1.Healthy
 }
 
 // candidateCause is the cause for which a cluster that a binding is in is to be left, now or later; nil for none.

@@ -29,7 +29,7 @@ func evicting(key string, since time.Duration) corev1.Taint {
 	return corev1.Taint{Key: key, Value: "x", Effect: corev1.TaintEffectNoExecute, TimeAdded: ago(since)}
 }
 
-// fine is a cluster that the host sees well; lost is one that it does not.
+// fine is a cluster that the host sees well; lost is one that it does not, with taints of the manager's own.
 func fine(name string, taints ...corev1.Taint) v1alpha1.Cluster {
 	return v1alpha1.Cluster{
 		ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.ClusterSpec{Provider: "acme", Region: "eu", Taints: taints},
@@ -43,6 +43,21 @@ func fine(name string, taints ...corev1.Taint) v1alpha1.Cluster {
 func lost(name string, taints ...corev1.Taint) v1alpha1.Cluster {
 	c := fine(name, taints...)
 	c.Status.Conditions[0].Status, c.Status.Conditions[0].Reason = metav1.ConditionFalse, v1alpha1.ReasonClusterNotReachable
+	for _, taint := range taints {
+		c.ManagedFields = append(c.ManagedFields, metav1.ManagedFieldsEntry{
+			Manager: v1alpha1.TaintingManager, Operation: metav1.ManagedFieldsOperationApply,
+			FieldsV1: metav1.NewFieldsV1(fmt.Sprintf(`{"f:spec":{"f:taints":{"k:{\"effect\":\"%s\",\"key\":\"%s\"}":{}}}}`, taint.Effect, taint.Key)),
+		})
+	}
+	return c
+}
+
+// since changes a cluster whose condition is what it is for some time.
+func since(c v1alpha1.Cluster, age time.Duration, changes ...func(*v1alpha1.Cluster)) v1alpha1.Cluster {
+	c.Status.Conditions[0].LastTransitionTime = *ago(age)
+	for _, change := range changes {
+		change(&c)
+	}
 	return c
 }
 
@@ -192,6 +207,16 @@ func TestPlan(t *testing.T) {
 			a: lost("a", evicting(unreachable, 0)), binding: changes{tolerating(unreachable, 0)}, want: story{Started: []string{"a TaintUntolerated"}},
 		},
 		"back, before its taint went": {a: fine("a", evicting(unreachable, time.Hour))},
+		"one probe failed, and a taint of a user is older": {
+			a: since(fine("a", evicting(unreachable, time.Hour)), 0, func(c *v1alpha1.Cluster) { c.Status.Probe = &v1alpha1.ProbeStatus{Outcome: metav1.ConditionFalse} }),
+		},
+		"it refuses the credentials, and a taint of a user is older": {
+			a: since(lost("a", evicting(unreachable, time.Hour)), time.Minute, func(c *v1alpha1.Cluster) { c.Status.Conditions[0].Reason = v1alpha1.ReasonUnauthorized }),
+		},
+		"lost for a minute, and the taint is older": {a: since(lost("a", evicting(unreachable, time.Hour)), time.Minute), want: story{Next: 4 * time.Minute}},
+		"lost for a minute, the taint is older, and the placement says at once": {
+			a: since(lost("a", evicting(unreachable, time.Hour)), time.Minute), binding: changes{tolerating(unreachable, 0)}, want: story{Started: []string{"a TaintUntolerated"}},
+		},
 
 		"asked already": {
 			a: fine("a", evicting(own, time.Minute)), binding: changes{having(task("a", v1alpha1.ReasonTaintUntolerated, time.Minute))},

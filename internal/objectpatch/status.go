@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 )
 
 // Owner is a field manager of server-side apply: the one writer of the fields that it applies.
@@ -44,7 +46,7 @@ const (
 	ExecutionOwner Owner = "flotilla-execution"
 	// TaintingOwner writes the taints on Clusters that are Flotilla's own, what their status says of taints, and
 	// ClusterTaintPolicies' status.
-	TaintingOwner Owner = "flotilla-tainting"
+	TaintingOwner Owner = v1alpha1.TaintingManager
 )
 
 // ApplyStatus applies, as owner, exactly the fields of status that are set, and so takes back the fields

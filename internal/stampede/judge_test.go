@@ -1,6 +1,7 @@
 package stampede
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -110,6 +111,15 @@ func TestAMemberIsSeenByItsConditionItsProbeAndItsTaints(t *testing.T) {
 			c.Spec.Taints = append(c.Spec.Taints, corev1.Taint{Key: key, Effect: effect})
 		}
 	}
+	// ours lets the taints that are there be the manager's own.
+	ours := func(c *v1alpha1.Cluster) {
+		for _, taint := range c.Spec.Taints {
+			fields := fmt.Sprintf(`{"f:spec":{"f:taints":{"k:{\"effect\":\"%s\",\"key\":\"%s\"}":{}}}}`, taint.Effect, taint.Key)
+			c.ManagedFields = append(c.ManagedFields, metav1.ManagedFieldsEntry{
+				Manager: v1alpha1.TaintingManager, Operation: metav1.ManagedFieldsOperationApply, FieldsV1: metav1.NewFieldsV1(fields),
+			})
+		}
+	}
 	silent := fails(v1alpha1.ReasonClusterNotReachable)
 	for name, tc := range map[string]struct {
 		change []func(*v1alpha1.Cluster)
@@ -123,8 +133,9 @@ func TestAMemberIsSeenByItsConditionItsProbeAndItsTaints(t *testing.T) {
 		"not healthy":                  {[]func(*v1alpha1.Cluster){fails(v1alpha1.ReasonClusterNotReady)}, Lost, nil},
 		"silent, for the scheduler":    {[]func(*v1alpha1.Cluster){silent, taint(v1alpha1.UnreachableTaint, corev1.TaintEffectNoSchedule)}, Lost, nil},
 		"silent, and drained by hand":  {[]func(*v1alpha1.Cluster){silent, taint(v1alpha1.DrainTaint, corev1.TaintEffectNoExecute)}, Lost, nil},
-		"silent, and evicted":          {[]func(*v1alpha1.Cluster){silent, taint(v1alpha1.UnreachableTaint, corev1.TaintEffectNoExecute)}, GivenUp, nil},
-		"back, before its taint went":  {[]func(*v1alpha1.Cluster){taint(v1alpha1.UnreachableTaint, corev1.TaintEffectNoExecute)}, Fine, nil},
+		"silent, and evicted":          {[]func(*v1alpha1.Cluster){silent, taint(v1alpha1.UnreachableTaint, corev1.TaintEffectNoExecute), ours}, GivenUp, nil},
+		"silent, and a user's taint":   {[]func(*v1alpha1.Cluster){silent, taint(v1alpha1.UnreachableTaint, corev1.TaintEffectNoExecute)}, Lost, nil},
+		"back, before its taint went":  {[]func(*v1alpha1.Cluster){taint(v1alpha1.UnreachableTaint, corev1.TaintEffectNoExecute), ours}, Fine, nil},
 		"refuses the credentials":      {[]func(*v1alpha1.Cluster){fails(v1alpha1.ReasonUnauthorized)}, Apart, nil},
 		"without credentials":          {[]func(*v1alpha1.Cluster){fails(v1alpha1.ReasonCredentialsMissing)}, Apart, nil},
 		"leaving":                      {[]func(*v1alpha1.Cluster){silent, func(c *v1alpha1.Cluster) { c.DeletionTimestamp = &now }}, Apart, nil},
@@ -137,7 +148,7 @@ func TestAMemberIsSeenByItsConditionItsProbeAndItsTaints(t *testing.T) {
 		"silent, they say":             {[]func(*v1alpha1.Cluster){silent}, Unasked, Sightings{"2": {}}},
 		"silent, and asked":            {[]func(*v1alpha1.Cluster){silent}, Lost, Sightings{"1": {}}},
 		"silent, and answering":        {[]func(*v1alpha1.Cluster){silent}, Lost, Sightings{"1": {Answers: true}}},
-		"given up, and not asked yet":  {[]func(*v1alpha1.Cluster){silent, taint(v1alpha1.UnreachableTaint, corev1.TaintEffectNoExecute)}, GivenUp, Sightings{}},
+		"given up, and not asked yet":  {[]func(*v1alpha1.Cluster){silent, taint(v1alpha1.UnreachableTaint, corev1.TaintEffectNoExecute), ours}, GivenUp, Sightings{}},
 		"refusing, and not asked yet":  {[]func(*v1alpha1.Cluster){fails(v1alpha1.ReasonUnauthorized)}, Apart, Sightings{}},
 	} {
 		t.Run(name, func(t *testing.T) {

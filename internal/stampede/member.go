@@ -3,7 +3,6 @@ package stampede
 import (
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -21,7 +20,7 @@ const (
 	Fine Sight = "Fine"
 	// Lost: the member does not answer or is not healthy, if only since the last probe.
 	Lost Sight = "Lost"
-	// GivenUp: the member is lost, and was judged before: it has an automatic taint that evicts. It tells nothing of what
+	// GivenUp: the member is lost, and was judged before: the manager itself has put a taint there that evicts. It tells nothing of what
 	// happens to the fleet now.
 	GivenUp Sight = "GivenUp"
 	// Unasked: this process has not asked the member yet. What its Cluster says is what another one saw, who knows when: it may be
@@ -110,17 +109,8 @@ func sightOf(cluster *v1alpha1.Cluster) Sight {
 		return Lost // not for long enough to say so in the condition, but the fleet must be judged now
 	case !health.Outage(*ready):
 		return Apart
-	case evicted(cluster.Spec.Taints):
+	case cluster.GivenUp(cluster.OwnTaints()):
 		return GivenUp
 	}
 	return Lost
-}
-
-func evicted(taints []corev1.Taint) bool {
-	for i := range taints {
-		if taints[i].Effect == corev1.TaintEffectNoExecute && v1alpha1.IsHealthTaint(taints[i].Key) {
-			return true
-		}
-	}
-	return false
 }

@@ -14,12 +14,7 @@ import (
 )
 
 // Key is what tells the taints of a cluster apart.
-type Key struct {
-	// Key of the taint.
-	Key string
-	// Effect of the taint.
-	Effect corev1.TaintEffect
-}
+type Key = v1alpha1.TaintKey
 
 // Input is what a plan is made of.
 type Input struct {
@@ -86,7 +81,7 @@ func Make(in Input) Plan {
 			}
 		}
 		for _, taint := range ruled[cluster.Name] {
-			if taint.Effect != corev1.TaintEffectNoExecute || !in.Verdict.Held() || c.owned[Key{taint.Key, taint.Effect}] {
+			if taint.Effect != corev1.TaintEffectNoExecute || !in.Verdict.Held() || c.owned[Key{Key: taint.Key, Effect: taint.Effect}] {
 				c.paint(taint, in.Now)
 			}
 		}
@@ -112,7 +107,7 @@ func (c *canvas) paint(taint corev1.Taint, since time.Time) {
 	}
 	taint.TimeAdded = stamp(since)
 	if at := slices.IndexFunc(c.cluster.Spec.Taints, same); at >= 0 {
-		if !c.owned[Key{taint.Key, taint.Effect}] {
+		if !c.owned[Key{Key: taint.Key, Effect: taint.Effect}] {
 			return
 		}
 		if added := c.cluster.Spec.Taints[at].TimeAdded; added != nil {
@@ -136,7 +131,7 @@ func (c *canvas) since(effect corev1.TaintEffect) time.Time {
 	since := c.now
 	for i := range c.cluster.Spec.Taints {
 		t := &c.cluster.Spec.Taints[i]
-		if v1alpha1.IsHealthTaint(t.Key) && t.Effect == effect && c.owned[Key{t.Key, t.Effect}] && t.TimeAdded != nil && t.TimeAdded.Time.Before(since) {
+		if v1alpha1.IsHealthTaint(t.Key) && t.Effect == effect && c.owned[Key{Key: t.Key, Effect: t.Effect}] && t.TimeAdded != nil && t.TimeAdded.Time.Before(since) {
 			since = t.TimeAdded.Time
 		}
 	}
@@ -154,7 +149,7 @@ func (c *canvas) sorted() []corev1.Taint {
 func Ours(cluster *v1alpha1.Cluster, owned map[Key]bool) []corev1.Taint {
 	var c canvas
 	for _, taint := range cluster.Spec.Taints {
-		if owned[Key{taint.Key, taint.Effect}] {
+		if owned[Key{Key: taint.Key, Effect: taint.Effect}] {
 			c.taints = append(c.taints, taint)
 		}
 	}

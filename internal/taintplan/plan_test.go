@@ -45,7 +45,7 @@ func answering(cluster v1alpha1.Cluster) v1alpha1.Cluster {
 func all(cluster v1alpha1.Cluster) map[Key]bool {
 	owned := map[Key]bool{}
 	for _, t := range cluster.Spec.Taints {
-		owned[Key{t.Key, t.Effect}] = true
+		owned[Key{Key: t.Key, Effect: t.Effect}] = true
 	}
 	return owned
 }
@@ -222,23 +222,5 @@ func TestTaintsWithoutATimeGetOneThatStays(t *testing.T) {
 	got := Make(Input{Clusters: []v1alpha1.Cluster{cluster}, Now: start.Add(time.Hour)}).Clusters["berlin"].Times
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("times (-want +got):\n%s", diff)
-	}
-}
-
-func TestOnlyWhatTheManagerAppliedIsItsOwn(t *testing.T) {
-	entry := func(manager string, operation metav1.ManagedFieldsOperationType, subresource, fields string) metav1.ManagedFieldsEntry {
-		return metav1.ManagedFieldsEntry{Manager: manager, Operation: operation, Subresource: subresource, FieldsV1: metav1.NewFieldsV1(fields)}
-	}
-	const two = `{"f:spec":{"f:taints":{"k:{\"effect\":\"NoSchedule\",\"key\":\"a\"}":{".":{},"f:effect":{},"f:key":{}},"k:{\"effect\":\"NoExecute\",\"key\":\"b\"}":{}}}}`
-	const other = `{"f:spec":{"f:region":{},"f:taints":{".":{},"k:{\"effect\":\"NoSchedule\",\"key\":\"c\"}":{}}}}`
-	got := Owned([]metav1.ManagedFieldsEntry{
-		entry("us", metav1.ManagedFieldsOperationApply, "", two),
-		entry("us", metav1.ManagedFieldsOperationApply, "status", other),
-		entry("us", metav1.ManagedFieldsOperationUpdate, "", other),
-		entry("them", metav1.ManagedFieldsOperationApply, "", other),
-		{Manager: "us", Operation: metav1.ManagedFieldsOperationApply},
-	}, "us")
-	if diff := cmp.Diff(map[Key]bool{{"a", noSchedule}: true, {"b", noExecute}: true}, got); diff != "" {
-		t.Errorf("Owned() (-want +got):\n%s", diff)
 	}
 }

@@ -80,7 +80,7 @@ func tainted(policy *v1alpha1.ClusterTaintPolicy, cluster *v1alpha1.Cluster, own
 		return true
 	}
 	return int(policy.Status.TaintedClusters) > len(policy.Status.Clusters) && slices.ContainsFunc(policy.Spec.Taints, func(want v1alpha1.PolicyTaint) bool {
-		return owned[Key{want.Key, want.Effect}] && slices.ContainsFunc(cluster.Spec.Taints, func(t corev1.Taint) bool {
+		return owned[Key{Key: want.Key, Effect: want.Effect}] && slices.ContainsFunc(cluster.Spec.Taints, func(t corev1.Taint) bool {
 			return t.Key == want.Key && t.Effect == want.Effect && t.Value == want.Value
 		})
 	})

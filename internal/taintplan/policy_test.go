@@ -87,7 +87,7 @@ func TestPoliciesTaintTheClustersThatTheyMatch(t *testing.T) {
 			dark("delhi", metav1.ConditionFalse, taint("lamp", noSchedule, -time.Hour)), // ours, to go
 			dark("essen", metav1.ConditionTrue),                                         // excluded
 		},
-		Owned: map[string]map[Key]bool{"berlin": {{"lamp", noSchedule}: true}, "delhi": {{"lamp", noSchedule}: true}},
+		Owned: map[string]map[Key]bool{"berlin": {{Key: "lamp", Effect: noSchedule}: true}, "delhi": {{Key: "lamp", Effect: noSchedule}: true}},
 		Policies: []v1alpha1.ClusterTaintPolicy{
 			policy("young", time.Hour, v1alpha1.PolicyTaint{Key: "lamp", Value: "broken", Effect: noSchedule}),
 			policy("old", 2*time.Hour, lamp, v1alpha1.PolicyTaint{Key: "door", Effect: noExecute}),
@@ -128,7 +128,7 @@ func TestPoliciesTaintTheClustersThatTheyMatch(t *testing.T) {
 func TestPoliciesWaitForTheGateAndForTheFleet(t *testing.T) {
 	in := Input{
 		Clusters: []v1alpha1.Cluster{dark("berlin", metav1.ConditionTrue, taint("door", noExecute, 0)), dark("cairo", metav1.ConditionTrue)},
-		Owned:    map[string]map[Key]bool{"berlin": {{"door", noExecute}: true}},
+		Owned:    map[string]map[Key]bool{"berlin": {{Key: "door", Effect: noExecute}: true}},
 		Policies: []v1alpha1.ClusterTaintPolicy{policy("p", 0, v1alpha1.PolicyTaint{Key: "door", Effect: noExecute}, v1alpha1.PolicyTaint{Key: "lamp", Effect: noSchedule})},
 		Verdict:  held, Failover: true, Now: start,
 	}

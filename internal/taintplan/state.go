@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
@@ -46,7 +45,7 @@ func judge(in Input, cluster *v1alpha1.Cluster) *state {
 	if ready.Status == metav1.ConditionUnknown || ready.Reason == v1alpha1.ReasonClusterNotReachable {
 		s.key = v1alpha1.UnreachableTaint
 	}
-	evicted := evicts(cluster, in.Owned[cluster.Name])
+	evicted := cluster.GivenUp(in.Owned[cluster.Name])
 	switch {
 	case !health.Outage(*ready):
 		s.reason, s.message = v1alpha1.ReasonStaysInUse, "what runs there runs on: "+ready.Reason+" does not say that it has failed"
@@ -111,26 +110,11 @@ func Returning(cluster *v1alpha1.Cluster, owned map[Key]bool) bool {
 // automatic is the key of an automatic taint that is there; false for none.
 func automatic(cluster *v1alpha1.Cluster, owned map[Key]bool) (string, bool) {
 	for i := range cluster.Spec.Taints {
-		if t := &cluster.Spec.Taints[i]; v1alpha1.IsHealthTaint(t.Key) && owned[Key{t.Key, t.Effect}] {
+		if t := &cluster.Spec.Taints[i]; v1alpha1.IsHealthTaint(t.Key) && owned[Key{Key: t.Key, Effect: t.Effect}] {
 			return t.Key, true
 		}
 	}
 	return "", false
-}
-
-// evicts is true when the automatic taint that evicts is there.
-func evicts(cluster *v1alpha1.Cluster, owned map[Key]bool) bool {
-	return owned[Key{v1alpha1.NotReadyTaint, corev1.TaintEffectNoExecute}] && has(cluster, v1alpha1.NotReadyTaint) ||
-		owned[Key{v1alpha1.UnreachableTaint, corev1.TaintEffectNoExecute}] && has(cluster, v1alpha1.UnreachableTaint)
-}
-
-func has(cluster *v1alpha1.Cluster, key string) bool {
-	for i := range cluster.Spec.Taints {
-		if t := &cluster.Spec.Taints[i]; t.Key == key && t.Effect == corev1.TaintEffectNoExecute {
-			return true
-		}
-	}
-	return false
 }
 
 // condition says it. The generation that it observed is that of the Ready condition: each taint makes a new one.
