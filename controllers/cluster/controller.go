@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/transport"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -63,6 +64,8 @@ type Options struct {
 	Timings Timings
 	// Lookout takes note of each look; none is noted when nil.
 	Lookout *lookout.Lookout
+	// Wrap is put around the transports to members; nothing is when nil.
+	Wrap transport.WrapperFunc
 }
 
 // Timings say how often and how patiently members are looked at.
@@ -159,7 +162,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	if err != nil {
 		return fmt.Errorf("setting up the controller %s: %w", name, err)
 	}
-	return nil
+	return setupStandby(mgr, r)
 }
 
 // begin lets members be looked at out of turn: where a kind is served at last, templates of that kind wait to be placed.

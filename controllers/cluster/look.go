@@ -29,6 +29,12 @@ func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.Cluster) (sight
 			Message: "syncMode Pull has no effect in this version: unjoin the cluster and join it with Push"}}, nil
 	}
 	config, secret, err := r.credentials(ctx, cluster)
+	var fault *memberprobe.ReasonedError
+	if errors.As(err, &fault) && fault.Reason == v1alpha1.ReasonCredentialsMissing { // the namespace is where its user puts them
+		if err := r.ensureNamespace(ctx, cluster.Name); err != nil {
+			return sighting{}, err
+		}
+	}
 	if err != nil {
 		return r.fault(cluster, err)
 	}
@@ -66,30 +72,22 @@ func (r *Reconciler) fault(cluster *v1alpha1.Cluster, err error) (sighting, erro
 	return sighting{fault: fault}, nil
 }
 
-// credentials reads a member's credentials Secret and makes its connection. A Secret that is missing gets
-// its namespace, so that it can be created.
+// credentials reads a member's credentials Secret, nil when there is none, and makes its connection.
 func (r *Reconciler) credentials(ctx context.Context, cluster *v1alpha1.Cluster) (*rest.Config, *corev1.Secret, error) {
 	namespace, name := memberprobe.SecretKey(cluster)
 	secret := &corev1.Secret{}
 	err := r.live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, secret)
 	if apierrors.IsNotFound(err) {
 		secret = nil
-		if err := r.ensureNamespaceUnlessLeaving(ctx, cluster); err != nil {
-			return nil, nil, err
-		}
 	} else if err != nil {
 		return nil, nil, fmt.Errorf("reading the Secret %s/%s: %w", namespace, name, err)
 	}
 	showCredentials(cluster.Name, secret)
 	config, err := memberprobe.RESTConfig(cluster, secret)
-	return config, secret, err
-}
-
-func (r *Reconciler) ensureNamespaceUnlessLeaving(ctx context.Context, cluster *v1alpha1.Cluster) error {
-	if !cluster.DeletionTimestamp.IsZero() {
-		return nil
+	if err == nil && r.options.Wrap != nil {
+		config.Wrap(r.options.Wrap)
 	}
-	return r.ensureNamespace(ctx, cluster.Name)
+	return config, secret, err
 }
 
 func (r *Reconciler) probe(ctx context.Context, visit *memberprobe.Visit) (memberprobe.Identity, error) {

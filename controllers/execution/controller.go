@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -50,6 +51,8 @@ type Options struct {
 	Memory Memory
 	// WorkersPerMember is how many objects of one member are worked on at the same time.
 	WorkersPerMember int
+	// Unserved is for how long changes may have gone unserved when this manager takes over. They are served first.
+	Unserved time.Duration
 }
 
 // dispatcher hands bindings to the workers of the members that they concern.
@@ -61,7 +64,9 @@ type dispatcher struct {
 	overrides *overrides
 
 	mu      sync.RWMutex
+	leading context.Context // set while this manager leads: the life of all workers
 	workers map[string]*worker
+	running sync.WaitGroup
 }
 
 // Setup adds execution to a manager that runs until ctx ends. Call it before the pool and the templates start.
@@ -83,10 +88,48 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if err := d.listenToClusters(ctx, mgr); err != nil {
 		return err
 	}
+	if err := mgr.Add(d); err != nil {
+		return fmt.Errorf("adding the workers: %w", err)
+	}
 	return setupCleanup(mgr, o.Board)
 }
 
-// listen hands every change of a binding on. Events of a manager that does not lead find no workers.
+// NeedLeaderElection implements manager.LeaderElectionRunnable: only the leader writes to members.
+func (d *dispatcher) NeedLeaderElection() bool { return true }
+
+// Start lets the workers of all members work until ctx ends, then waits for them to stop.
+func (d *dispatcher) Start(ctx context.Context) error {
+	d.mu.Lock()
+	d.leading = ctx
+	for _, w := range d.workers {
+		d.launch(w)
+	}
+	d.mu.Unlock()
+	<-ctx.Done()
+	d.mu.Lock()
+	d.leading = nil // nobody is launched any more
+	d.mu.Unlock()
+	d.running.Wait()
+	return nil
+}
+
+// launch lets the workers of a member work while it is connected and this manager leads; the caller holds the lock.
+func (d *dispatcher) launch(w *worker) {
+	if d.leading == nil || d.leading.Err() != nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(w.ctx)
+	stop := context.AfterFunc(d.leading, cancel)
+	d.running.Go(func() {
+		defer cancel()
+		defer stop()
+		if err := w.run(ctx); err != nil {
+			log.FromContext(ctx).Error(err, "Workers of a member stopped", "cluster", w.member.Name)
+		}
+	})
+}
+
+// listen hands every change of a binding on. The workers of a manager that does not lead only take note of it.
 func (d *dispatcher) listen(ctx context.Context, mgr ctrl.Manager, twin client.Object) error {
 	informer, err := mgr.GetCache().GetInformer(ctx, twin)
 	if err != nil {
@@ -220,19 +263,20 @@ func mentioned(binding v1alpha1.Binding) sets.Set[string] {
 	return names
 }
 
-// engage starts the workers of a member that was connected; they end with ctx.
+// engage makes the workers of a member that was connected; they end with ctx. On a stand-by they only watch, until it leads.
 func (d *dispatcher) engage(ctx context.Context, member *membercluster.Member) {
-	w := newWorker(d, member)
+	w := newWorker(ctx, d, member)
 	member.Objects.OnEvent(w.objectChanged)
 	member.Objects.OnStateChange(func(gvk schema.GroupVersionKind) { w.enqueueKind(ctx, gvk) })
 	d.mu.Lock()
 	d.workers[member.Name] = w
+	d.launch(w)
 	d.mu.Unlock()
+	context.AfterFunc(ctx, func() { d.disengage(member.Name, w) })
 	go func() {
-		if err := w.run(ctx); err != nil {
-			log.FromContext(ctx).Error(err, "Workers of a member stopped", "cluster", member.Name)
+		if err := w.enqueueAll(ctx); err != nil {
+			log.FromContext(ctx).Error(err, "Cannot look up what a member holds", "cluster", member.Name)
 		}
-		d.disengage(member.Name, w)
 	}()
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
 	"github.com/flotilla-dev/flotilla/internal/membercluster"
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
+	"github.com/flotilla-dev/flotilla/internal/recent"
 )
 
 // Failed requests to a member are repeated after 100 ms, then after twice as long each time, but at least
@@ -34,6 +35,7 @@ const (
 type worker struct {
 	*dispatcher
 	feed
+	ctx    context.Context // the connection's life
 	member *membercluster.Member
 	drifts *drifts
 	clock  clock.PassiveClock
@@ -42,8 +44,11 @@ type worker struct {
 	leftovers *leftovers
 }
 
-func newWorker(d *dispatcher, member *membercluster.Member) *worker {
-	w := &worker{dispatcher: d, member: member, clock: clock.RealClock{}, drifts: newDrifts(clock.RealClock{}), refusals: newRefusals(clock.RealClock{})}
+func newWorker(ctx context.Context, d *dispatcher, member *membercluster.Member) *worker {
+	w := &worker{
+		dispatcher: d, feed: feed{latest: recent.NewLog[types.NamespacedName](clock.RealClock{}, d.Unserved)},
+		ctx: ctx, member: member, clock: clock.RealClock{}, drifts: newDrifts(clock.RealClock{}), refusals: newRefusals(clock.RealClock{}),
+	}
 	w.leftovers = newLeftovers(w.tellLeftovers)
 	return w
 }

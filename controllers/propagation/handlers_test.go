@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
+	"github.com/flotilla-dev/flotilla/internal/recent"
 )
 
 // queued is what a handler asked for: priorities by template name.
@@ -66,6 +68,18 @@ func TestTheTemplateSourceBringsWhatWasThereBeforeItAndWhatComesAfter(t *testing
 	expectQueued(t, queued{
 		"shop/web": resyncPriority, "shop/settings": resyncPriority, "shop/changed": userPriority, "shop/gone": userPriority,
 	}, q)
+}
+
+func TestWhatChangedWhileNobodyLedIsServedFirst(t *testing.T) {
+	cache, q := newTemplates(webTemplate(), object(deployment, "shop", "api")), templateQueue(t)
+	source := newTemplateSource(cache, nil)
+	source.latest = recent.NewLog[Request](clock.RealClock{}, time.Minute)
+	cache.onEvent[0](objectcache.Event{GVK: deployment, Object: object(deployment, "shop", "web"), Initial: true})
+	cache.onEvent[0](objectcache.Event{GVK: deployment, Object: object(deployment, "shop", "api")})
+	if err := source.Start(t.Context(), q); err != nil {
+		t.Fatal(err)
+	}
+	expectQueued(t, queued{"shop/web": resyncPriority, "shop/api": userPriority}, q)
 }
 
 func TestAPolicyBringsTheTemplatesThatItSelectsSelectedOrGoverns(t *testing.T) {

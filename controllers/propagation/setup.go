@@ -2,6 +2,7 @@ package propagation
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/ownwrites"
+	"github.com/flotilla-dev/flotilla/internal/recent"
 	"github.com/flotilla-dev/flotilla/internal/telemetry"
 )
 
@@ -43,6 +45,8 @@ type Options struct {
 	Needed func(schema.GroupVersionKind) bool
 	// Journeys times what changes; nothing is timed when nil.
 	Journeys *telemetry.Journeys
+	// Unserved is for how long changes may have gone unserved when this manager takes over. They are served first.
+	Unserved time.Duration
 	// Clock; the real one when nil.
 	Clock clock.PassiveClock
 	// Concurrency is how many templates are worked on at the same time; 16 when zero.
@@ -89,8 +93,10 @@ func setupTemplates(mgr ctrl.Manager, o Options) error {
 	}
 	classes := named[Request]{mgr.GetClient(), policyPriority, hasClass, r.governedBy}
 	overrides := named[Request]{mgr.GetClient(), policyPriority, dependsOn, r.selectedBy}
+	changed := newTemplateSource(o.Templates, o.Journeys)
+	changed.latest = recent.NewLog[Request](o.Clock, o.Unserved)
 	for _, s := range []source.TypedSource[Request]{
-		newTemplateSource(o.Templates, o.Journeys),
+		changed,
 		kind(&v1alpha1.PropagationPolicy{}, r.onPolicy()),
 		kind(&v1alpha1.ClusterPropagationPolicy{}, r.onPolicy()),
 		kind(&v1alpha1.ResourceBinding{}, r.onBinding()),

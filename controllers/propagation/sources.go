@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
+	"github.com/flotilla-dev/flotilla/internal/recent"
 	"github.com/flotilla-dev/flotilla/internal/telemetry"
 )
 
@@ -40,6 +41,8 @@ func enqueue[request comparable](q queueOf[request], priority int, requests ...r
 type templateSource struct {
 	templates Templates
 	journeys  *telemetry.Journeys
+	// latest are the changes that a leader may have left undone; none are noted when it is nil.
+	latest *recent.Log[Request]
 
 	mu    sync.RWMutex
 	queue queueOf[Request] // nil until Start
@@ -52,11 +55,17 @@ func newTemplateSource(templates Templates, journeys *telemetry.Journeys) *templ
 	return s
 }
 
-// Start implements source.TypedSource. What was missed before is made up for by looking at everything.
+// Start implements source.TypedSource. What was missed before is made up for by looking at everything, and first at what
+// changed lately.
 func (s *templateSource) Start(_ context.Context, q queueOf[Request]) error {
 	s.mu.Lock()
 	s.queue = q
 	s.mu.Unlock()
+	if s.latest != nil {
+		for request, priority := range s.latest.Take() {
+			enqueue(q, priority, request)
+		}
+	}
 	for _, gvk := range s.templates.Kinds() {
 		s.onState(gvk)
 	}
@@ -71,11 +80,17 @@ func (s *templateSource) target() queueOf[Request] {
 
 // onEvent skips the first list: until it is complete nothing can be decided, and then onState brings it whole.
 func (s *templateSource) onEvent(e objectcache.Event) {
-	q := s.target()
-	if q == nil || e.Initial {
+	if e.Initial {
 		return
 	}
 	request := Request{GVK: e.GVK, Key: keyOf(e.Object)}
+	q := s.target()
+	if q == nil {
+		if s.latest != nil {
+			s.latest.Note(request, userPriority)
+		}
+		return
+	}
 	if !e.Deleted {
 		s.journeys.Seen(request.binding(), e.Object.GetResourceVersion())
 	}

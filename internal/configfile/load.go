@@ -61,16 +61,22 @@ func Validate(m Manager) field.ErrorList {
 	return errs
 }
 
+// retryJitter is client-go's: a try may be that much later.
+const retryJitter = 1.2
+
 func validateLeaderElection(l LeaderElection, path *field.Path) field.ErrorList {
 	var errs field.ErrorList
 	if l.RetryPeriod.Duration <= 0 {
 		errs = append(errs, field.Invalid(path.Child("retryPeriod"), l.RetryPeriod.Duration.String(), "must be more than 0"))
 	}
-	if l.RenewDeadline.Duration <= l.RetryPeriod.Duration {
-		errs = append(errs, field.Invalid(path.Child("renewDeadline"), l.RenewDeadline.Duration.String(), "must be more than retryPeriod"))
+	if float64(l.RenewDeadline.Duration) <= retryJitter*float64(l.RetryPeriod.Duration) {
+		errs = append(errs, field.Invalid(path.Child("renewDeadline"), l.RenewDeadline.Duration.String(), "must be more than 1.2 times retryPeriod"))
 	}
-	if l.LeaseDuration.Duration <= l.RenewDeadline.Duration {
+	switch {
+	case l.LeaseDuration.Duration <= l.RenewDeadline.Duration:
 		errs = append(errs, field.Invalid(path.Child("leaseDuration"), l.LeaseDuration.Duration.String(), "must be more than renewDeadline"))
+	case l.LeaseDuration.Duration%time.Second != 0: // a Lease holds whole seconds, and the others go by that
+		errs = append(errs, field.Invalid(path.Child("leaseDuration"), l.LeaseDuration.Duration.String(), "must be in whole seconds"))
 	}
 	return errs
 }

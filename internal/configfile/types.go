@@ -44,18 +44,22 @@ type Manager struct {
 	Admission Admission `json:"admission"`
 }
 
-// LeaderElection lets several managers run with one of them active. The durations have client-go's meaning.
+// LeaderElection lets several managers run with one of them active. The durations have client-go's meaning. Shorter ones make a
+// take-over quicker, and a host that is slow for a while more likely to cause one.
 type LeaderElection struct {
 	// Enabled turns it on. Default: true.
 	Enabled bool `json:"enabled"`
 	// Namespace of the lease. Default: the manager's own namespace (environment variable POD_NAMESPACE), or
 	// else flotilla-system.
 	Namespace string `json:"namespace,omitempty"`
-	// LeaseDuration is how long a lost manager's lease blocks the others. Default: 15s.
+	// LeaseDuration is how long a lost manager's lease blocks the others, in whole seconds, more than renewDeadline. A manager that
+	// is stopped gives it up at once. Default: 15s.
 	LeaseDuration metav1.Duration `json:"leaseDuration"`
-	// RenewDeadline is how long the active manager tries to renew its lease. Default: 10s.
+	// RenewDeadline is how long the active manager tries to renew its lease. When it has passed since the last renewal, that
+	// manager changes nothing any more, whatever it was about to do: what is left of the lease is for what is still on its way.
+	// More than 1.2 times retryPeriod. Default: 10s.
 	RenewDeadline metav1.Duration `json:"renewDeadline"`
-	// RetryPeriod is the time between tries. Default: 2s.
+	// RetryPeriod is the time between renewals. Stand-bys look at the lease several times a second. Default: 2s.
 	RetryPeriod metav1.Duration `json:"retryPeriod"`
 }
 

@@ -3,8 +3,10 @@ package manager
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/transport"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -48,19 +50,33 @@ type parts struct {
 	gates       features.Set
 	memory      *journal.Journal
 	journeys    *telemetry.Journeys
+	wrap        transport.WrapperFunc
+	// unserved is for how long changes may have gone unserved when this manager takes over: as long as the lease of one that died
+	// lasts, and as one that was about to die may have been slow.
+	unserved time.Duration
+}
+
+// assembly is what a manager is assembled from.
+type assembly struct {
+	hostUID       string
+	configuration configfile.Manager
+	memory        *journal.Journal
+	// wrap goes around the transports to members; nil for nothing.
+	wrap transport.WrapperFunc
 }
 
 // assemble adds everything to the manager: first what the stages share, then the stages in the order in
 // which a template walks through them.
-func assemble(ctx context.Context, mgr ctrl.Manager, hostUID string, c configfile.Manager, memory *journal.Journal) error {
+func assemble(ctx context.Context, mgr ctrl.Manager, a assembly) error {
+	c := a.configuration
 	if err := hostindex.Register(ctx, mgr.GetFieldIndexer()); err != nil {
 		return fmt.Errorf("indexing bindings: %w", err)
 	}
-	p, err := newParts(mgr, hostUID)
+	p, err := newParts(mgr, a.hostUID)
 	if err != nil {
 		return err
 	}
-	p.memory = memory
+	p.memory, p.wrap, p.unserved = a.memory, a.wrap, 2*c.LeaderElection.LeaseDuration.Duration
 	p.lookout = lookout.New(clock.RealClock{}, timings(c.Clusters).LooksCount())
 	if p.gates, err = features.Read(c.FeatureGates); err != nil {
 		return err
@@ -70,14 +86,14 @@ func assemble(ctx context.Context, mgr ctrl.Manager, hostUID string, c configfil
 		name  string
 		setup func() error
 	}{
-		{"probes", func() error { return addProbes(mgr) }},
+		{"probes", func() error { return addProbes(ctx, mgr, p) }},
 		{"admission", func() error { return setupAdmission(mgr, c.Admission) }},
 		{"interpretation", func() error { return setupInterpretation(ctx, mgr, p) }},
 		{"cluster", func() error { return cluster.Setup(mgr, clusterOptions(p, c)) }},
 		{"tainting", func() error { return tainting.Setup(mgr, taintingOptions(p, c.Failover)) }},
 		{"propagation", func() error {
 			return propagation.Setup(mgr, propagation.Options{
-				Templates: p.templates, Interpreter: p.interpreter, Needed: p.needs.Needed, Journeys: p.journeys,
+				Templates: p.templates, Interpreter: p.interpreter, Needed: p.needs.Needed, Journeys: p.journeys, Unserved: p.unserved,
 			})
 		}},
 		{"dependencies", func() error {
@@ -142,6 +158,7 @@ func clusterOptions(p parts, c configfile.Manager) cluster.Options {
 		Failover:    p.gates.Failover,
 		Timings:     timings(c.Clusters),
 		Lookout:     p.lookout,
+		Wrap:        p.wrap,
 	}
 }
 
@@ -172,6 +189,6 @@ func evictionLimits(f configfile.Failover) stampede.Limits {
 func executionOptions(p parts, e configfile.Execution) execution.Options {
 	return execution.Options{
 		HostUID: p.hostUID, Pool: p.pool, Templates: p.templates, Board: p.board, Memory: p.memory,
-		Interpreter: p.interpreter, WorkersPerMember: e.WorkersPerMember, Journeys: p.journeys,
+		Interpreter: p.interpreter, WorkersPerMember: e.WorkersPerMember, Journeys: p.journeys, Unserved: p.unserved,
 	}
 }

@@ -94,8 +94,9 @@ func (p *Pool) Start(ctx context.Context) error {
 	return nil
 }
 
-// NeedLeaderElection makes the manager connect to members only while it leads.
-func (p *Pool) NeedLeaderElection() bool { return true }
+// NeedLeaderElection lets stand-bys keep connections too, so that the one that takes over knows what members hold. Nothing
+// is written through them before it leads.
+func (p *Pool) NeedLeaderElection() bool { return false }
 
 // Connect makes sure that a member is connected as described. A new token alone is taken over without
 // interrupting anything; any other change connects anew.
