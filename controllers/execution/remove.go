@@ -3,9 +3,11 @@ package execution
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -99,7 +101,7 @@ func (w *worker) removeObject(ctx context.Context, key types.NamespacedName, bin
 	case applyplan.Release:
 		err = w.member.Release(ctx, observed)
 	case applyplan.Delete:
-		err = w.member.Delete(ctx, observed)
+		err = w.member.Delete(ctx, observed, propagation(binding, w.member.Name))
 	default:
 		return decision.Action, nil
 	}
@@ -109,6 +111,17 @@ func (w *worker) removeObject(ctx context.Context, key types.NamespacedName, bin
 	log.FromContext(ctx).V(1).Info("Removed", "kind", observed.Kind.Kind, "action", decision.Action, "reason", decision.Reason)
 	w.countChange(decision)
 	return decision.Action, nil
+}
+
+// propagation says how an object is deleted. One that goes before its replacement comes goes after its pods: two copies must not run at
+// the same time, and the pods of a Deployment that is gone may take their whole terminationGracePeriodSeconds yet.
+func propagation(binding v1alpha1.Binding, cluster string) metav1.DeletionPropagation {
+	if binding != nil && slices.ContainsFunc(binding.BindingSpec().GracefulEvictionTasks, func(task v1alpha1.GracefulEvictionTask) bool {
+		return task.FromCluster == cluster && task.PurgeMode == v1alpha1.PurgeDirectly
+	}) {
+		return metav1.DeletePropagationForeground
+	}
+	return metav1.DeletePropagationBackground
 }
 
 // fresh reads an object from the member itself; nil when it is gone, or its kind is.

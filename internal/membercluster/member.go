@@ -332,17 +332,17 @@ func (m *Member) send(ctx context.Context, manifest *unstructured.Unstructured, 
 	return resource.Apply(ctx, manifest.GetName(), manifest, o)
 }
 
-// Delete deletes an object in the background, if it is still the one that was observed.
-func (m *Member) Delete(ctx context.Context, o *Observed) error {
+// Delete deletes an object, if it is still the one that was observed. Of what belongs to it, such as its pods, propagation says when it goes:
+// in the foreground before it, so that the object stays until then, or in the background after it.
+func (m *Member) Delete(ctx context.Context, o *Observed, propagation metav1.DeletionPropagation) error {
 	resource, err := m.resource(o.Kind, o.Namespace)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	background := metav1.DeletePropagationBackground
 	err = resource.Delete(ctx, o.Name, metav1.DeleteOptions{
-		Preconditions: &metav1.Preconditions{UID: &o.UID}, PropagationPolicy: &background,
+		Preconditions: &metav1.Preconditions{UID: &o.UID}, PropagationPolicy: &propagation,
 	})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("deleting %s %s/%s in %s: %w", o.Kind.Kind, o.Namespace, o.Name, m.Name, err)

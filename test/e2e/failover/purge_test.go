@@ -1,12 +1,18 @@
 package failover
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/test/builder"
@@ -19,7 +25,31 @@ func directly(spec *v1alpha1.PropagationSpec) {
 	spec.Failover = &v1alpha1.FailoverBehavior{Cluster: &v1alpha1.ClusterFailoverBehavior{PurgeMode: v1alpha1.PurgeDirectly}}
 }
 
-// together watches whether ready pods of a template are ever in two members at the same time.
+// slow is a finalizer that lets a pod take its time to end, as one with a long terminationGracePeriodSeconds does on a real node.
+const slow = "example.com/slow"
+
+// podsOf are all pods of a template in a member, ready or not, those that are ending included.
+func podsOf(ctx context.Context, member *local.Cluster, template *appsv1.Deployment) ([]corev1.Pod, error) {
+	var pods corev1.PodList
+	err := member.Client().List(ctx, &pods, client.InNamespace(template.Namespace), client.MatchingLabels(template.Spec.Selector.MatchLabels))
+	return pods.Items, err
+}
+
+// quicken lets the pods of a template in a member end at once.
+func quicken(ctx context.Context, member *local.Cluster, template *appsv1.Deployment) error {
+	pods, err := podsOf(ctx, member, template)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for i := range pods {
+		patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))
+		errs = append(errs, client.IgnoreNotFound(member.Client().Patch(ctx, &pods[i], patch)))
+	}
+	return errors.Join(errs...)
+}
+
+// together watches whether pods of a template are ever in two members at the same time.
 func together(t *testing.T, fleet *local.Fleet, template *appsv1.Deployment) func() (samples, seen int) {
 	t.Helper()
 	done, ended := make(chan struct{}), make(chan struct{})
@@ -36,17 +66,18 @@ func together(t *testing.T, fleet *local.Fleet, template *appsv1.Deployment) fun
 				return
 			case <-ticks.C:
 			}
-			_, where, err := count(t.Context(), fleet, template)
-			if err != nil {
-				continue
-			}
-			samples++
 			members := 0
-			for _, n := range where {
-				if n > 0 {
+			var failed error
+			for _, member := range fleet.Members {
+				pods, err := podsOf(t.Context(), member, template)
+				if failed = errors.Join(failed, err); len(pods) > 0 {
 					members++
 				}
 			}
+			if failed != nil {
+				continue
+			}
+			samples++
 			if members > 1 {
 				seen++
 			}
@@ -61,10 +92,38 @@ func together(t *testing.T, fleet *local.Fleet, template *appsv1.Deployment) fun
 
 func TestACopyThatIsPurgedDirectlyNeverRunsBesideItsReplacement(t *testing.T) {
 	fleet, ns := start(t)
-	foo, p := placed(t, fleet, ns, builder.Aggregating(), directly, builder.Clusters("member1"))
+	foo := builder.Deployment(ns, "foo", builder.Replicas(wanted), func(d *appsv1.Deployment) { d.Spec.Template.Finalizers = []string{slow} })
+	p := builder.Policy(ns, "foo", builder.Selecting("apps/v1", "Deployment", "foo"), builder.Aggregating(), directly, builder.Clusters("member1"))
+	t.Cleanup(func() {
+		for _, member := range fleet.Members {
+			if err := quicken(context.WithoutCancel(t.Context()), member, foo); err != nil {
+				t.Errorf("letting the pods in %s go: %v", member.Name, err)
+			}
+		}
+	})
+	expect.Create(t, fleet.Host, p, foo.DeepCopy())
+	serves(t, fleet, foo, wanted)
 	namingClusters(t, fleet, p, "member1", "member2")
 	watch := together(t, fleet, foo)
-	taint(t, fleet, "member1", "example.com/maintenance", func() { only(t, fleet, foo, "member2") })
+	taint(t, fleet, "member1", "example.com/maintenance", func() {
+		ending := time.Time{}
+		expect.Eventually(t, "pods that take two seconds to end", func(ctx context.Context) error {
+			pods, err := podsOf(ctx, fleet.Member("member1"), foo)
+			switch {
+			case err != nil:
+				return err
+			case len(pods) != wanted || slices.ContainsFunc(pods, func(pod corev1.Pod) bool { return pod.DeletionTimestamp == nil }):
+				return fmt.Errorf("not all of %d pods are ending", len(pods))
+			case ending.IsZero():
+				ending = time.Now()
+			}
+			if time.Since(ending) < 2*time.Second {
+				return errors.New("they have just begun to")
+			}
+			return quicken(ctx, fleet.Member("member1"), foo)
+		})
+		only(t, fleet, foo, "member2")
+	})
 	serves(t, fleet, foo, wanted)
 	samples, seen := watch()
 	t.Logf("%d samples, %d with copies in two members", samples, seen)
