@@ -149,7 +149,7 @@ func (c *Chaos) visit(ctx context.Context, fault *Fault, each time.Duration) Row
 		row.Piece = s.piece
 		problems = append(problems, err)
 		if err == nil {
-			pause(ctx, each)
+			pause(ctx, max(each, fault.Least))
 			problems = append(problems, c.undo(ctx, s))
 			c.say("%s is over", fault.Name)
 		}

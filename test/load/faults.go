@@ -19,6 +19,8 @@ type Fault struct {
 	Name string
 	// Member that it concerns; empty for none.
 	Member string
+	// Least is how long it must last to show; 0 for any time.
+	Least time.Duration
 	// piece resolves to the name of a process, a cluster or a link when the fault begins: who leads changes.
 	piece piece
 	way   way
@@ -43,6 +45,8 @@ const (
 	// leaderTimeout is how long to look for a leader: a lease of the default length runs out, and another is taken.
 	leaderTimeout  = 40 * time.Second
 	leaderInterval = 250 * time.Millisecond
+	// takeOver is how long what keeps the leader from the host must last: longer than the lease of a bed for chaos.
+	takeOver = 7 * time.Second
 )
 
 // Faults are all that can befall a fleet, in a fixed order: first the managers, then the members, then each piece of the host.
@@ -54,10 +58,13 @@ func Faults(fleet *local.Fleet) []Fault {
 		}
 	}
 	add("leader", "", leader, killed, stopped, cutOff)
+	add("host's network", "", called("host"), cutOff)
+	for i := range all {
+		all[i].Least = takeOver
+	}
 	if len(fleet.Managers()) > 1 {
 		add("stand-by", "", standBy, killed)
 	}
-	add("host's network", "", called("host"), cutOff)
 	last := fleet.Members[len(fleet.Members)-1].Name
 	add(last+"'s API server", last, called(last+"-apiserver"), killed, stopped)
 	add(last+"'s network", last, called(last), cutOff)

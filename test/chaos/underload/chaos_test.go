@@ -25,8 +25,8 @@ const (
 	briefly = 70 * time.Second
 	// stretch is how long until the load pauses for a check.
 	stretch = 3 * time.Minute
-	// each is how long one fault of a tour lasts: longer than the lease.
-	each = 7 * time.Second
+	// each is how long one fault of a tour lasts, if it does not have to last longer to show.
+	each = 4 * time.Second
 )
 
 // lines puts what is printed into the log of a test.
