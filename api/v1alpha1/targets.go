@@ -26,6 +26,20 @@ func (s *BindingSpec) Targets() []TargetCluster {
 	return slices.CompactFunc(targets, func(a, b TargetCluster) bool { return a.Name == b.Name })
 }
 
+// Unplaced is how many replicas of a divided template no cluster has been given.
+func (s *BindingSpec) Unplaced() int32 {
+	if !s.Placement.Divides() || s.Replicas == nil {
+		return 0
+	}
+	left := *s.Replicas
+	for i := range s.Clusters {
+		if s.Clusters[i].Replicas != nil {
+			left -= *s.Clusters[i].Replicas
+		}
+	}
+	return max(left, 0)
+}
+
 // HasTarget says whether Targets has a cluster.
 func (s *BindingSpec) HasTarget(cluster string) bool {
 	return s.Decides(cluster) || s.Retains(cluster) || slices.Contains(s.along(), cluster)

@@ -355,7 +355,8 @@ func decoded(status *runtime.RawExtension) map[string]any {
 // fleet is what the interpreter adds up: the target clusters only, and as up to date only those that speak of the
 // template's newest generation.
 func fleet(f facts, items []v1alpha1.AggregatedStatusItem) interpreter.Fleet {
-	result := interpreter.Fleet{Divided: f.binding.BindingSpec().Placement.Divides(), Now: metav1.NewTime(f.now.Truncate(time.Second))}
+	spec := f.binding.BindingSpec()
+	result := interpreter.Fleet{Divided: spec.Placement.Divides(), Pending: spec.Unplaced() > 0, Now: metav1.NewTime(f.now.Truncate(time.Second))}
 	for _, item := range targetItems(f, items) {
 		said := f.reports[item.ClusterName]
 		result.Members = append(result.Members, interpreter.MemberStatus{

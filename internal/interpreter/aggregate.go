@@ -23,6 +23,8 @@ type MemberStatus struct {
 type Fleet struct {
 	// Divided is true when the clusters share the template's replicas, false when each has all of them.
 	Divided bool
+	// Pending is true while some of the template's replicas have been given to no cluster: their part of the work is still to be done.
+	Pending bool
 	// Members has one entry for every target cluster, also for those that are silent, ordered by name.
 	Members []MemberStatus
 	// Now is the time of transitions. It does not show in the result while nothing changes.

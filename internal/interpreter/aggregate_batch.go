@@ -58,9 +58,9 @@ func aggregateJob(s jobScene) batchv1.JobStatus {
 	return status
 }
 
-// finishedMembers says in which clusters the Job failed, and whether it is finished in all of them.
+// finishedMembers says in which clusters the Job failed, and whether it is finished in all of them, and none is to come.
 func finishedMembers(s jobScene) (failed []string, finished bool) {
-	finished = len(s.members) > 0 && started(s) != nil
+	finished = len(s.members) > 0 && started(s) != nil && !s.fleet.Pending
 	for i, member := range s.members {
 		switch {
 		case !s.fleet.Members[i].UpToDate:

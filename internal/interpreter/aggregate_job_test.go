@@ -15,6 +15,7 @@ func TestAggregateOfJob(t *testing.T) {
 		failed   = `{failed: 2, startTime: "2026-05-04T10:01:00Z", conditions: [{type: FailureTarget, status: "True"}, {type: Failed, status: "True"}]}`
 		working  = `{active: 2, ready: 1, succeeded: 1, startTime: "2026-05-04T10:02:00Z"}`
 	)
+	pending := func(f Fleet) Fleet { f.Pending = true; return f }
 	for name, tc := range map[string]struct {
 		template string
 		fleet    Fleet
@@ -39,6 +40,9 @@ func TestAggregateOfJob(t *testing.T) {
 		"fails when one cluster failed and the others are done": {
 			`{}`, reports(t, true, complete, failed),
 			`{succeeded: 3, failed: 2, ready: 0, startTime: "2026-05-04T10:00:00Z", conditions: [` + aborted + `]}`,
+		},
+		"is not complete while replicas are pending": {
+			`{}`, pending(reports(t, true, complete)), `{succeeded: 3, startTime: "2026-05-04T10:00:00Z"}`,
 		},
 		"is not complete while a cluster is silent": {
 			`{}`, reports(t, true, complete, ""),

@@ -18,7 +18,8 @@ type Share struct {
 	// Divided is true when the clusters' replicas add up to the template's, false when every cluster has
 	// all of them.
 	Divided bool
-	// All are the replicas of every cluster of the decision, in its order. Only Divided needs them.
+	// All are the replicas of every cluster of the decision, in its order, and then those that no cluster has been given yet: their part
+	// of the work waits for them, and is not done by others. Only Divided needs them.
 	All []int32
 	// Index is this cluster's place in All.
 	Index int
@@ -37,6 +38,9 @@ func ShareOf(spec *v1alpha1.BindingSpec, cluster string) (Share, bool) {
 			share.Index, share.Replicas = len(share.All), replicas
 		}
 		share.All = append(share.All, replicas)
+	}
+	if rest := spec.Unplaced(); rest > 0 {
+		share.All = append(share.All, rest)
 	}
 	return share, share.Index >= 0
 }

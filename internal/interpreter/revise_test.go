@@ -31,6 +31,10 @@ func TestRevise(t *testing.T) {
 			`{apiVersion: batch/v1, kind: Job, spec: {parallelism: 4, completions: 10}}`, Share{Replicas: 1, Divided: true, All: []int32{3, 1}, Index: 1},
 			`{apiVersion: batch/v1, kind: Job, spec: {parallelism: 1, completions: 2}}`,
 		},
+		"leaves to replicas that are pending their part of a Job's completions": {
+			`{apiVersion: batch/v1, kind: Job, spec: {parallelism: 6, completions: 6}}`, Share{Replicas: 3, Divided: true, All: []int32{3, 3}, Index: 0},
+			`{apiVersion: batch/v1, kind: Job, spec: {parallelism: 3, completions: 3}}`,
+		},
 		"leaves all completions to every cluster of a duplicated Job": {
 			`{apiVersion: batch/v1, kind: Job, spec: {parallelism: 4, completions: 10}}`, Share{Replicas: 4, All: []int32{4, 4}, Index: 1},
 			`{apiVersion: batch/v1, kind: Job, spec: {parallelism: 4, completions: 10}}`,
@@ -72,23 +76,27 @@ func TestReviseRefusesAnObjectWithoutASpecToWriteTo(t *testing.T) {
 
 func TestShareOf(t *testing.T) {
 	divided := &v1alpha1.Placement{ReplicaScheduling: &v1alpha1.ReplicaScheduling{ReplicaSchedulingType: v1alpha1.Divided}}
-	spec := &v1alpha1.BindingSpec{Placement: divided, Clusters: []v1alpha1.TargetCluster{
-		{Name: "a", Replicas: ptr.To[int32](2)}, {Name: "b", Replicas: ptr.To[int32](1)}, {Name: "c"},
-	}}
+	spec := func(replicas int32) *v1alpha1.BindingSpec {
+		return &v1alpha1.BindingSpec{Placement: divided, Replicas: &replicas, Clusters: []v1alpha1.TargetCluster{
+			{Name: "a", Replicas: ptr.To[int32](2)}, {Name: "b", Replicas: ptr.To[int32](1)}, {Name: "c"},
+		}}
+	}
 	type answer struct {
 		Share Share
 		OK    bool
 	}
 	for name, tc := range map[string]struct {
-		cluster string
-		want    answer
+		replicas int32
+		cluster  string
+		want     answer
 	}{
-		"is what the decision says":             {"b", answer{Share{Replicas: 1, Divided: true, All: []int32{2, 1, 0}, Index: 1}, true}},
-		"is none for a cluster without number":  {"c", answer{Share{Divided: true, All: []int32{2, 1, 0}, Index: -1}, false}},
-		"is none for a cluster that is unnamed": {"d", answer{Share{Divided: true, All: []int32{2, 1, 0}, Index: -1}, false}},
+		"leaves to those that are pending what is theirs": {7, "b", answer{Share{Replicas: 1, Divided: true, All: []int32{2, 1, 0, 4}, Index: 1}, true}},
+		"is what the decision says":                       {3, "b", answer{Share{Replicas: 1, Divided: true, All: []int32{2, 1, 0}, Index: 1}, true}},
+		"is none for a cluster without number":            {3, "c", answer{Share{Divided: true, All: []int32{2, 1, 0}, Index: -1}, false}},
+		"is none for a cluster that is unnamed":           {3, "d", answer{Share{Divided: true, All: []int32{2, 1, 0}, Index: -1}, false}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			share, ok := ShareOf(spec, tc.cluster)
+			share, ok := ShareOf(spec(tc.replicas), tc.cluster)
 			if diff := cmp.Diff(tc.want, answer{share, ok}); diff != "" {
 				t.Errorf("share (-want +got):\n%s", diff)
 			}
