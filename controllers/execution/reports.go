@@ -3,11 +3,13 @@ package execution
 import (
 	"errors"
 	"net"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -77,7 +79,19 @@ func messageOf(reason string, err error) string {
 	if reason == v1alpha1.ReasonMemberUnreachable {
 		return "the member does not answer, or refuses the credentials; its Cluster says more"
 	}
+	if changesCompletions(err) {
+		return conditions.Shorten("a Job that exists cannot be divided anew, and keeps the completions that it has here: "+err.Error(), maxMessage)
+	}
 	return conditions.Shorten(err.Error(), maxMessage)
+}
+
+// changesCompletions says whether a member refused to give a Job other completions, as when it is to take over those of another cluster.
+func changesCompletions(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Details == nil || status.Status().Details.Kind != "Job" {
+		return false
+	}
+	return slices.ContainsFunc(status.Status().Details.Causes, func(c metav1.StatusCause) bool { return c.Field == "spec.completions" })
 }
 
 // classify finds the reason for a member's error, and when to try again; 0 leaves that to the queue.

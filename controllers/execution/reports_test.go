@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 )
@@ -70,6 +72,29 @@ func TestOnlyAMissingNamespaceIsCreated(t *testing.T) {
 			}
 			if got := lacksNamespace(err); got != tc.want {
 				t.Errorf("lacksNamespace(%v) = %v, want %v", tc.err, got, tc.want)
+			}
+		})
+	}
+}
+
+func TestAJobThatCannotBeDividedAnewIsToldInWords(t *testing.T) {
+	immutable := func(kind, name string) error {
+		return fmt.Errorf("applying: %w", apierrors.NewInvalid(schema.GroupKind{Group: "batch", Kind: kind}, "report",
+			field.ErrorList{field.Invalid(field.NewPath("spec", name), 6, "field is immutable")}))
+	}
+	for name, tc := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"its completions":          {immutable("Job", "completions"), true},
+		"another field":            {immutable("Job", "template"), false},
+		"a namesake of the field":  {immutable("Work", "completions"), false},
+		"an error of another sort": {errors.New("no"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			said := messageOf(v1alpha1.ReasonInvalidManifest, tc.err)
+			if got := strings.HasPrefix(said, "a Job that exists cannot be divided anew"); got != tc.want || !strings.Contains(said, tc.err.Error()) {
+				t.Errorf("the message is %q, told in words = %t, want %t", said, got, tc.want)
 			}
 		})
 	}

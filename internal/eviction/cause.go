@@ -170,7 +170,7 @@ func (p *planner) applicationCause(b *binding, cluster *v1alpha1.Cluster) *cause
 	patience := secondsOr(failover.DecisionConditions.TolerationSeconds, defaultPatience)
 	since := item.UnhealthySince.Time
 	c := &cause{reason: v1alpha1.ReasonApplicationFailure, patience: patience, since: since, due: since.Add(patience)}
-	if p.Heard == nil || !c.dueAt(p.Now) {
+	if p.Heard == nil || !c.dueAt(p.Now) || Ended(b.Binding, cluster.Name) {
 		return c
 	}
 	switch said, heard := p.Heard(b.key, cluster); {

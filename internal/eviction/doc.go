@@ -5,6 +5,8 @@
 // it for longer than its policy tolerates. The answer is a list of graceful eviction tasks for each binding. A task is a
 // request to the scheduler and no more: nothing here looks for a replacement, and nothing is removed because of it.
 //
+// A Job that has ended stays where it is.
+//
 //	cause is due ─▶ task ─▶ the scheduler leaves the cluster ─▶ the cluster lets go ─▶ the task ends: done
 //	                  └───▶ the cause goes before the cluster was left ───────────────▶ the task ends: withdrawn
 //

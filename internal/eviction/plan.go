@@ -132,10 +132,10 @@ func (p *planner) candidates(b *binding) []candidate {
 		c := p.candidateCause(b, cluster)
 		switch {
 		case c == nil:
-		case c.dueAt(p.Now):
-			due = append(due, candidate{b, target, c})
-		default:
+		case !c.dueAt(p.Now):
 			p.lookAt(c.due)
+		case !Ended(b.Binding, target.Name):
+			due = append(due, candidate{b, target, c})
 		}
 	}
 	return due

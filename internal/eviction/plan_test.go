@@ -52,6 +52,21 @@ func lost(name string, taints ...corev1.Taint) v1alpha1.Cluster {
 	return c
 }
 
+// job makes the template a Job with a status in cluster a.
+func job(status string) func(*v1alpha1.ResourceBinding) {
+	return func(b *v1alpha1.ResourceBinding) {
+		b.Spec.Resource = v1alpha1.ObjectReference{APIVersion: "batch/v1", Kind: "Job", Namespace: "shop", Name: "web"}
+		if len(b.Status.AggregatedStatus) == 0 {
+			reporting("a")(b)
+		}
+		b.Status.AggregatedStatus[0].Status = &runtime.RawExtension{Raw: []byte(status)}
+	}
+}
+
+func ended(how string) string {
+	return fmt.Sprintf(`{"succeeded":1,"conditions":[{"type":"Suspended","status":"False"},{"type":%q,"status":"True"}]}`, how)
+}
+
 // since changes a cluster whose condition is what it is for some time.
 func since(c v1alpha1.Cluster, age time.Duration, changes ...func(*v1alpha1.Cluster)) v1alpha1.Cluster {
 	c.Status.Conditions[0].LastTransitionTime = *ago(age)
@@ -284,8 +299,14 @@ func TestPlan(t *testing.T) {
 			want: story{Started: []string{"a Drained"}, Ended: []string{"a Withdrawn"}},
 		},
 
-		"unhealthy for five minutes": {a: fine("a"), gateOff: true, binding: changes{failing("a", v1alpha1.Unhealthy, ago(5*time.Minute))}, want: story{Started: []string{"a ApplicationFailure"}}},
-		"unhealthy for a minute":     {a: fine("a"), binding: changes{failing("a", v1alpha1.Unhealthy, ago(time.Minute))}, want: story{Next: 4 * time.Minute}},
+		"a Job that works":                             {a: fine("a", evicting(drain, 0)), binding: changes{job(`{"active":1,"conditions":[{"type":"Suspended","status":"False"}]}`)}, want: story{Started: []string{"a Drained"}}},
+		"a Job that is complete stays":                 {a: fine("a", evicting(drain, 0)), binding: changes{job(ended("Complete"))}},
+		"a Job that has failed stays":                  {a: lost("a", evicting(unreachable, time.Hour)), binding: changes{job(ended("Failed"))}},
+		"a Job that has failed is not tried elsewhere": {a: fine("a"), binding: changes{failing("a", v1alpha1.Unhealthy, ago(time.Hour)), job(ended("Failed"))}},
+		"a Job that ends before it was left stays":     {a: fine("a", evicting(drain, 0)), binding: changes{job(ended("Complete")), having(task("a", v1alpha1.ReasonDrained, time.Minute))}, want: story{Ended: []string{"a Withdrawn"}}},
+		"what is no Job, and says that it is complete": {a: fine("a", evicting(drain, 0)), binding: changes{job(ended("Complete")), func(b *v1alpha1.ResourceBinding) { b.Spec.Resource.Kind = "Order" }}, want: story{Started: []string{"a Drained"}}},
+		"unhealthy for five minutes":                   {a: fine("a"), gateOff: true, binding: changes{failing("a", v1alpha1.Unhealthy, ago(5*time.Minute))}, want: story{Started: []string{"a ApplicationFailure"}}},
+		"unhealthy for a minute":                       {a: fine("a"), binding: changes{failing("a", v1alpha1.Unhealthy, ago(time.Minute))}, want: story{Next: 4 * time.Minute}},
 		"unhealthy, tolerated for ten minutes": {
 			a: fine("a"), binding: changes{failing("a", v1alpha1.Unhealthy, ago(time.Minute)), without(func(f *v1alpha1.ApplicationFailoverBehavior) {
 				f.DecisionConditions.TolerationSeconds = ptr.To[int32](600)

@@ -58,7 +58,7 @@ func (p *planner) outcome(b *binding, task *v1alpha1.GracefulEvictionTask) Outco
 	case cluster == nil:
 		return ClusterGone
 	case b.has(task.FromCluster):
-		if p.wanted(b, task, cluster) {
+		if p.wanted(b, task, cluster) && !Ended(b.Binding, cluster.Name) {
 			return ""
 		}
 		return Withdrawn

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -169,6 +170,12 @@ func fleetOfBindings() []v1alpha1.Binding {
 		binding("web", func(b *v1alpha1.ResourceBinding) {
 			b.Spec.Placement.ClusterTolerations = []corev1.Toleration{{Operator: corev1.TolerationOpExists, TolerationSeconds: new(int64(60))}}
 		}),
+		binding("report", func(b *v1alpha1.ResourceBinding) {
+			b.Spec.Resource.APIVersion, b.Spec.Resource.Kind = "batch/v1", "Job"
+			b.Status.AggregatedStatus = []v1alpha1.AggregatedStatusItem{{
+				ClusterName: "berlin", Status: &runtime.RawExtension{Raw: []byte(`{"conditions":[{"type":"Complete","status":"True"}]}`)},
+			}}
+		}),
 		binding("elsewhere", func(b *v1alpha1.ResourceBinding) { b.Spec.Clusters[0].Name = "athens" }),
 	}
 }
@@ -183,7 +190,7 @@ func TestWhatIsLeftSaysWhatItWaitsFor(t *testing.T) {
 			"Deployment.apps shop/web":        "has not been asked to leave yet",
 		},
 		moving: 1,
-		stays:  []string{"Deployment.apps shop/agent", "Deployment.apps shop/agent-config"},
+		stays:  []string{"Deployment.apps shop/agent", "Deployment.apps shop/agent-config", "Job.batch shop/report"},
 	}
 	if diff := cmp.Diff(want, look(fleetOfBindings(), "berlin"), cmp.AllowUnexported(standing{})); diff != "" {
 		t.Errorf("look() (-want +got):\n%s", diff)
@@ -288,7 +295,7 @@ Deployment.apps shop/api-config would be moved from berlin (dry run)
 Deployment.apps shop/full would be moved from berlin (dry run)
 Deployment.apps shop/slow would be moved from berlin (dry run)
 Deployment.apps shop/web would be moved from berlin (dry run)
-berlin keeps what tolerates the taint, and what that needs: Deployment.apps shop/agent, Deployment.apps shop/agent-config
+berlin keeps what tolerates the taint or has ended, and what that needs: Deployment.apps shop/agent, Deployment.apps shop/agent-config, Job.batch shop/report
 cluster.flotilla.dev/berlin drained (dry run)
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {

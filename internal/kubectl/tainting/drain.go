@@ -39,7 +39,7 @@ cordoned, and get the taint ` + v1alpha1.DrainTaint + `:NoExecute.
 
 Every template leaves when its replacement is ready elsewhere, so that nothing is interrupted, and within its policy's disruption
 budget. One for which no other cluster has room stays until there is; the command says which, and why. Templates whose placement
-tolerates the taint for ever stay.
+tolerates the taint for ever stay, and so do Jobs that have ended.
 
 The manager does the moving: it goes on when this command ends early, by --timeout or Ctrl-C. End it, or let the cluster
 be used again after the maintenance, with: kubectl flotilla uncordon CLUSTER. What has moved does not come back by itself.`,
@@ -182,7 +182,11 @@ func (d *drainer) tell(cluster *v1alpha1.Cluster, before, now standing, seen boo
 	}
 	for _, template := range slices.Sorted(maps.Keys(before.left)) {
 		if _, stays := now.left[template]; !stays {
-			if _, err := fmt.Fprintf(d.out, "%s %s %s\n", template, departure(cluster), cluster.Name); err != nil {
+			how := departure(cluster)
+			if slices.Contains(now.stays, template) {
+				how = "need not leave any more, and stays in"
+			}
+			if _, err := fmt.Fprintf(d.out, "%s %s %s\n", template, how, cluster.Name); err != nil {
 				return err
 			}
 		}
@@ -225,7 +229,7 @@ func (d *drainer) sayStays(cluster *v1alpha1.Cluster, s standing) error {
 	if len(s.stays) == 0 {
 		return nil
 	}
-	_, err := fmt.Fprintf(d.out, "%s keeps what tolerates the taint, and what that needs: %s\n", cluster.Name, enumerate(s.stays))
+	_, err := fmt.Fprintf(d.out, "%s keeps what tolerates the taint or has ended, and what that needs: %s\n", cluster.Name, enumerate(s.stays))
 	return err
 }
 

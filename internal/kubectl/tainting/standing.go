@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/eviction"
 	"github.com/flotilla-dev/flotilla/internal/toleration"
 )
 
@@ -20,7 +21,7 @@ type standing struct {
 	left map[string]string
 	// moving is how many of them are on their way: another cluster has been chosen for them.
 	moving int
-	// stays are templates that are there and tolerate it, or that such templates need.
+	// stays are templates that are there and tolerate it, or have come to their end, or that such templates need.
 	stays []string
 }
 
@@ -29,7 +30,8 @@ func look(bindings []v1alpha1.Binding, cluster string) standing {
 	s := standing{left: map[string]string{}}
 	staying := map[types.NamespacedName]bool{}
 	for _, b := range bindings {
-		if b.BindingSpec().HasTarget(cluster) && tolerates(b.BindingSpec()) {
+		spec := b.BindingSpec()
+		if spec.HasTarget(cluster) && tolerates(spec) || spec.Decides(cluster) && eviction.Ended(b, cluster) {
 			staying[client.ObjectKeyFromObject(b)] = true
 		}
 	}
