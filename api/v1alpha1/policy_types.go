@@ -231,10 +231,11 @@ type ApplicationFailoverBehavior struct {
 	// +kubebuilder:validation:Minimum=1
 	GracePeriodSeconds *int32 `json:"gracePeriodSeconds,omitempty"`
 
-	// coolDownSeconds is how long a cluster in which the application failed gets nothing of it again.
+	// coolDownSeconds is how long a cluster in which the application failed gets nothing of it again. At least a minute, so that an
+	// application that fails everywhere does not move without end.
 	// +optional
 	// +kubebuilder:default=600
-	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Minimum=60
 	CoolDownSeconds *int32 `json:"coolDownSeconds,omitempty"`
 
 	// statePreservation hands values of the failed copy's status to its replacement.

@@ -339,9 +339,9 @@ func TestPlan(t *testing.T) {
 			a: fine("a"), left: true, binding: changes{failing("b", v1alpha1.Healthy, nil), having(task("a", v1alpha1.ReasonApplicationFailure, 10*time.Minute))},
 			want: story{Ended: []string{"a Done"}},
 		},
-		"left, without a cool-down": {
-			a: fine("a"), left: true, binding: changes{failing("b", v1alpha1.Healthy, nil), having(task("a", v1alpha1.ReasonApplicationFailure, 0)),
-				without(func(f *v1alpha1.ApplicationFailoverBehavior) { f.CoolDownSeconds = ptr.To[int32](0) })},
+		"left, with the shortest cool-down": {
+			a: fine("a"), left: true, binding: changes{failing("b", v1alpha1.Healthy, nil), having(task("a", v1alpha1.ReasonApplicationFailure, time.Minute)),
+				without(func(f *v1alpha1.ApplicationFailoverBehavior) { f.CoolDownSeconds = ptr.To[int32](60) })},
 			want: story{Ended: []string{"a Done"}},
 		},
 		"left, and nobody asks any more": {

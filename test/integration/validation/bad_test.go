@@ -230,6 +230,10 @@ func TestBadInputIsRefusedWithAMessageThatNamesTheField(t *testing.T) {
 			fullPolicy, "gracePeriodSeconds: 600", "gracePeriodSeconds: 0",
 			"spec.failover.application.gracePeriodSeconds in body should be greater than or equal to 1",
 		},
+		"an application that never cools down": {
+			fullPolicy, "coolDownSeconds: 120", "coolDownSeconds: 59",
+			"spec.failover.application.coolDownSeconds in body should be greater than or equal to 60",
+		},
 		"a cluster failover that never purges": {
 			fullPolicy, "purgeMode: Directly", "purgeMode: Never", `spec.failover.cluster.purgeMode: Invalid value: "Never": purgeMode of failover.cluster must be Directly or Gracefully`,
 		},
