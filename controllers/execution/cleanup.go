@@ -112,7 +112,7 @@ func (r *cleanup) isClean(ctx context.Context, binding v1alpha1.Binding) (bool, 
 		}
 	}
 	for cluster := range concerned {
-		if said := reports[cluster]; said.Gone && said.BindingGeneration >= binding.GetGeneration() {
+		if reports[cluster].Cleared(binding) {
 			continue
 		}
 		err := r.host.Get(ctx, client.ObjectKey{Name: cluster}, &v1alpha1.Cluster{})

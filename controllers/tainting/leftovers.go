@@ -9,7 +9,6 @@ import (
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
-	"github.com/flotilla-dev/flotilla/internal/report"
 )
 
 // leftovers counts the templates of which a cluster holds something that should not be there any more.
@@ -20,7 +19,7 @@ func (r *Reconciler) leftovers(ctx context.Context, cluster string) (int, error)
 	}
 	left := 0
 	for _, b := range bindings {
-		if unwanted(b, cluster) && !gone(b, r.options.Board.Reports(client.ObjectKeyFromObject(b))[cluster]) {
+		if unwanted(b, cluster) && !r.options.Board.Reports(client.ObjectKeyFromObject(b))[cluster].Cleared(b) {
 			left++
 		}
 	}
@@ -34,10 +33,4 @@ func unwanted(b v1alpha1.Binding, cluster string) bool {
 		return controllerutil.ContainsFinalizer(b, v1alpha1.BindingFinalizer)
 	}
 	return !b.BindingSpec().HasTarget(cluster)
-}
-
-// gone says whether a member holds nothing because of a binding. For one that is being deleted it must have been asked since: its
-// status does not change any more, and another member may keep it for long.
-func gone(b v1alpha1.Binding, said report.Report) bool {
-	return said.Gone && (b.GetDeletionTimestamp() == nil || said.BindingGeneration >= b.GetGeneration())
 }

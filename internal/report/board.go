@@ -41,6 +41,12 @@ type Report struct {
 	Status string
 }
 
+// Cleared says whether the member holds nothing because of a binding, as far as the report tells. About one that is being deleted it must
+// have been asked since: its status does not change any more, and another member may keep it for long.
+func (r Report) Cleared(b v1alpha1.Binding) bool {
+	return r.Gone && (b.GetDeletionTimestamp() == nil || r.BindingGeneration >= b.GetGeneration())
+}
+
 // Standing is what reports are counted by.
 type Standing struct {
 	// Cluster that reported.

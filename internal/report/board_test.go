@@ -4,7 +4,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 )
 
 var (
@@ -82,5 +85,27 @@ func TestTheTallyFollowsTheReports(t *testing.T) {
 	b.ForgetBinding(api)
 	if diff := cmp.Diff(map[Standing]int{{"member1", "Applied", "Healthy"}: 1}, b.Tally()); diff != "" {
 		t.Errorf("Tally() after a member and a binding went differs (-want +got):\n%s", diff)
+	}
+}
+
+func TestAMemberIsClearedOfABindingThatIsDeletedWhenItWasAskedSince(t *testing.T) {
+	deleted := metav1.Unix(1_700_000_000, 0)
+	for name, tc := range map[string]struct {
+		deletion *metav1.Time
+		said     Report
+		want     bool
+	}{
+		"nothing was said": {nil, Report{}, false},
+		"it is there":      {nil, Report{Applied: true}, false},
+		"it is gone":       {nil, Report{Gone: true}, true},
+		"it was gone before the binding's deletion": {&deleted, Report{Gone: true, BindingGeneration: 2}, false},
+		"it is gone since the binding's deletion":   {&deleted, Report{Gone: true, BindingGeneration: 3}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := &v1alpha1.ResourceBinding{ObjectMeta: metav1.ObjectMeta{Generation: 3, DeletionTimestamp: tc.deletion}}
+			if got := tc.said.Cleared(b); got != tc.want {
+				t.Errorf("Cleared() = %t, want %t", got, tc.want)
+			}
+		})
 	}
 }
