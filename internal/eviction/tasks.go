@@ -58,7 +58,7 @@ func (p *planner) outcome(b *binding, task *v1alpha1.GracefulEvictionTask) Outco
 	case cluster == nil:
 		return ClusterGone
 	case b.has(task.FromCluster):
-		if p.wanted(b, task, cluster) && !Ended(b.Binding, cluster.Name) {
+		if p.wanted(b, task, cluster) {
 			return ""
 		}
 		return Withdrawn
@@ -94,6 +94,9 @@ func (p *planner) replacing(b *binding, task *v1alpha1.GracefulEvictionTask, clu
 // wanted says whether the cause of a task that has not been obeyed yet is still there. One that was never there before the task
 // was made, such as another taint of a cluster that is as ill as it was, does not begin to be waited for again.
 func (p *planner) wanted(b *binding, task *v1alpha1.GracefulEvictionTask, cluster *v1alpha1.Cluster) bool {
+	if Ended(b.Binding, cluster.Name) {
+		return false
+	}
 	if task.Reason == v1alpha1.ReasonApplicationFailure {
 		item := b.item(cluster.Name)
 		return b.applicationFailover() != nil && !p.heardWell(b, cluster) && (item == nil || item.UnhealthySince != nil || item.Health != v1alpha1.Healthy)
