@@ -103,7 +103,7 @@ func unharmed(t *testing.T, before, after map[string]run) {
 	}
 }
 
-// deletions are the deletions that members were asked for in a namespace since a moment.
+// deletions are those that Flotilla asked members for in a namespace since a moment.
 func deletions(t *testing.T, fleet *local.Fleet, ns string, since time.Time) []string {
 	t.Helper()
 	var found []string
@@ -113,7 +113,7 @@ func deletions(t *testing.T, fleet *local.Fleet, ns string, since time.Time) []s
 			t.Fatal(err)
 		}
 		for _, w := range writes {
-			if w.Namespace == ns && strings.HasPrefix(w.Verb, "delete") {
+			if w.Namespace == ns && strings.HasPrefix(w.Verb, "delete") && strings.Contains(w.User, v1alpha1.SystemNamespace) {
 				found = append(found, fmt.Sprintf("%s of %s %s in %s by %s", w.Verb, w.Resource, w.Name, member.Name, w.User))
 			}
 		}
