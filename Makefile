@@ -130,6 +130,7 @@ test-unit: ## Run the tests that need nothing but Go
 .PHONY: test-release
 test-release: ## Run the tests of the image and the bundle
 	go -C internal/release test $(GOTESTFLAGS) ./...
+	go -C test/olm test $(GOTESTFLAGS) ./...
 
 .PHONY: test-integration
 test-integration: kube ## Run the tests against real control planes, stage by stage

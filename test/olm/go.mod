@@ -8,8 +8,10 @@ tool (
 )
 
 require (
+	github.com/operator-framework/operator-lifecycle-manager v0.40.0
 	github.com/operator-framework/operator-registry v1.63.0
 	google.golang.org/grpc v1.78.0
+	k8s.io/apiextensions-apiserver v0.35.0
 	sigs.k8s.io/yaml v1.6.0
 )
 
@@ -110,7 +112,6 @@ require (
 	github.com/openshift/client-go v0.0.0-20260108185524-48f4ccfc4e13 // indirect
 	github.com/openshift/library-go v0.0.0-20260204111611-b7d4fa0e292a // indirect
 	github.com/operator-framework/api v0.39.0 // indirect
-	github.com/operator-framework/operator-lifecycle-manager v0.40.0 // indirect
 	github.com/otiai10/copy v1.14.1 // indirect
 	github.com/otiai10/mint v1.6.3 // indirect
 	github.com/pkg/errors v0.9.1 // indirect
@@ -162,7 +163,6 @@ require (
 	gopkg.in/yaml.v2 v2.4.0 // indirect
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 	k8s.io/api v0.35.0 // indirect
-	k8s.io/apiextensions-apiserver v0.35.0 // indirect
 	k8s.io/apimachinery v0.35.0 // indirect
 	k8s.io/apiserver v0.35.0 // indirect
 	k8s.io/client-go v0.35.0 // indirect
