@@ -47,6 +47,13 @@ func (f *Fence) Renew(sent time.Time) {
 	}
 }
 
+// Open says whether something may be changed now.
+func (f *Fence) Open() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !f.sealed && f.remaining() > 0
+}
+
 // due says whether it is time to renew the lease.
 func (f *Fence) due(now time.Time) bool {
 	f.mu.Lock()

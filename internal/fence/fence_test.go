@@ -76,19 +76,23 @@ func TestOnlyWhoHoldsTheLeaseChangesAnything(t *testing.T) {
 		lease        func(*gate)
 		method, path string
 		want         error
+		open         bool
 	}{
-		"a stand-by that writes":             {never, http.MethodPut, object, ErrClosed},
-		"a stand-by that reads":              {never, http.MethodGet, object, nil},
-		"a stand-by that asks for rights":    {never, http.MethodPost, review, nil},
-		"the holder":                         {lately, http.MethodPatch, object, nil},
-		"a holder who did not renew":         {longAgo, http.MethodDelete, object, ErrClosed},
-		"a holder who did not renew, asking": {longAgo, http.MethodGet, object, nil},
-		"a holder who renewed late":          {again, http.MethodPost, object, nil},
-		"one that gave the lease up":         {givenUp, http.MethodPost, object, ErrClosed},
+		"a stand-by that writes":             {never, http.MethodPut, object, ErrClosed, false},
+		"a stand-by that reads":              {never, http.MethodGet, object, nil, false},
+		"a stand-by that asks for rights":    {never, http.MethodPost, review, nil, false},
+		"the holder":                         {lately, http.MethodPatch, object, nil, true},
+		"a holder who did not renew":         {longAgo, http.MethodDelete, object, ErrClosed, false},
+		"a holder who did not renew, asking": {longAgo, http.MethodGet, object, nil, false},
+		"a holder who renewed late":          {again, http.MethodPost, object, nil, true},
+		"one that gave the lease up":         {givenUp, http.MethodPost, object, ErrClosed, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newGate()
 			tc.lease(g)
+			if got := g.fence.Open(); got != tc.open {
+				t.Errorf("Open() = %v, want %v", got, tc.open)
+			}
 			err := g.send(t, tc.method, tc.path)
 			if !errors.Is(err, tc.want) {
 				t.Errorf("error = %v, want %v", err, tc.want)

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/transport"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -26,6 +25,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/configfile"
 	leaving "github.com/flotilla-dev/flotilla/internal/eviction"
 	"github.com/flotilla-dev/flotilla/internal/features"
+	"github.com/flotilla-dev/flotilla/internal/fence"
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
 	"github.com/flotilla-dev/flotilla/internal/interpreter"
 	"github.com/flotilla-dev/flotilla/internal/journal"
@@ -50,7 +50,7 @@ type parts struct {
 	gates       features.Set
 	memory      *journal.Journal
 	journeys    *telemetry.Journeys
-	wrap        transport.WrapperFunc
+	guard       *fence.Fence // nil without elections
 	// unserved is for how long changes may have gone unserved when this manager takes over: as long as the lease of one that died
 	// lasts, and as one that was about to die may have been slow.
 	unserved time.Duration
@@ -61,8 +61,8 @@ type assembly struct {
 	hostUID       string
 	configuration configfile.Manager
 	memory        *journal.Journal
-	// wrap goes around the transports to members; nil for nothing.
-	wrap transport.WrapperFunc
+	// guard goes around the transports to members; nil for nothing.
+	guard *fence.Fence
 }
 
 // assemble adds everything to the manager: first what the stages share, then the stages in the order in
@@ -76,7 +76,7 @@ func assemble(ctx context.Context, mgr ctrl.Manager, a assembly) error {
 	if err != nil {
 		return err
 	}
-	p.memory, p.wrap, p.unserved = a.memory, a.wrap, 2*c.LeaderElection.LeaseDuration.Duration
+	p.memory, p.guard, p.unserved = a.memory, a.guard, 2*c.LeaderElection.LeaseDuration.Duration
 	p.lookout = lookout.New(clock.RealClock{}, timings(c.Clusters).LooksCount())
 	if p.gates, err = features.Read(c.FeatureGates); err != nil {
 		return err
@@ -151,15 +151,18 @@ func setupAdmission(mgr ctrl.Manager, a configfile.Admission) error {
 }
 
 func clusterOptions(p parts, c configfile.Manager) cluster.Options {
-	return cluster.Options{
+	o := cluster.Options{
 		HostUID:     p.hostUID,
 		Connections: p.pool,
 		Capacity:    c.Scheduling.Capacity,
 		Failover:    p.gates.Failover,
 		Timings:     timings(c.Clusters),
 		Lookout:     p.lookout,
-		Wrap:        p.wrap,
 	}
+	if p.guard != nil {
+		o.Wrap = p.guard.Wrap
+	}
+	return o
 }
 
 func timings(c configfile.Clusters) cluster.Timings {

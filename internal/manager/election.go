@@ -8,7 +8,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
-	"k8s.io/client-go/transport"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 
@@ -25,9 +24,9 @@ const leaseName = "flotilla-manager"
 // renewed seldom. client-go waits for up to 2.2 times as long.
 const maxLook = 200 * time.Millisecond
 
-// elect lets managers compete for the lease, and returns what goes around every transport, so that only the one that holds it
-// changes anything. host must not be wrapped: the lease is written by those who do not hold it yet.
-func elect(o *ctrl.Options, host *rest.Config, l configfile.LeaderElection, memory *journal.Journal) (transport.WrapperFunc, error) {
+// elect lets managers compete for the lease, and returns the fence to put around every transport, so that only the one that holds
+// it changes anything. host must not be wrapped: the lease is written by those who do not hold it yet.
+func elect(o *ctrl.Options, host *rest.Config, l configfile.LeaderElection, memory *journal.Journal) (*fence.Fence, error) {
 	lock, err := lease(host, l, memory)
 	if err != nil {
 		return nil, err
@@ -41,7 +40,7 @@ func elect(o *ctrl.Options, host *rest.Config, l configfile.LeaderElection, memo
 	o.LeaseDuration = &l.LeaseDuration.Duration
 	o.RenewDeadline = &l.RenewDeadline.Duration
 	o.RetryPeriod = &look
-	return f.Wrap, nil
+	return f, nil
 }
 
 // lease is what the managers compete for. The holder is named after the pod, so that people can tell who leads.

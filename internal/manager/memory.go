@@ -2,6 +2,7 @@ package manager
 
 import (
 	"fmt"
+	"net"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,10 +14,16 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/journal"
 )
 
+// leaseKeepAlive is client-go's own.
+const leaseKeepAlive = 30 * time.Second
+
 // newLock is the lock on the lease of the managers. The journal takes part in its requests: by the lease it tells what the host
 // remembers.
 func newLock(host *rest.Config, l configfile.LeaderElection, identity string, memory *journal.Journal) (resourcelock.Interface, error) {
 	config := rest.CopyConfig(host)
+	// With a way to dial of its own it has a connection of its own, so that no list and no burst of writes holds a renewal up.
+	config.Dial = (&net.Dialer{Timeout: max(l.RenewDeadline.Duration/2, time.Second), KeepAlive: leaseKeepAlive}).DialContext
+	config.Wrap(newRedial)
 	// A renewal that hangs leaves time for another one, as in client-go's own constructor.
 	config.Timeout = max(l.RenewDeadline.Duration/2, time.Second)
 	client, err := coordinationclient.NewForConfig(rest.AddUserAgent(config, "leader-election"))

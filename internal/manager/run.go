@@ -10,7 +10,6 @@ import (
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/transport"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/configfile"
+	"github.com/flotilla-dev/flotilla/internal/fence"
 	"github.com/flotilla-dev/flotilla/internal/journal"
 )
 
@@ -37,19 +37,19 @@ func Run(ctx context.Context, host *rest.Config, c configfile.Manager) error {
 	defer end()
 	memory := journal.New(end)
 	o := options(c)
-	var wrap transport.WrapperFunc
+	var guard *fence.Fence
 	if c.LeaderElection.Enabled {
-		if wrap, err = elect(&o, host, c.LeaderElection, memory); err != nil {
+		if guard, err = elect(&o, host, c.LeaderElection, memory); err != nil {
 			return err
 		}
 		host = rest.CopyConfig(host)
-		host.Wrap(wrap)
+		host.Wrap(guard.Wrap)
 	}
 	mgr, err := ctrl.NewManager(host, o)
 	if err != nil {
 		return fmt.Errorf("making the manager: %w", err)
 	}
-	if err := assemble(ctx, mgr, assembly{hostUID: hostUID, configuration: c, memory: memory, wrap: wrap}); err != nil {
+	if err := assemble(ctx, mgr, assembly{hostUID: hostUID, configuration: c, memory: memory, guard: guard}); err != nil {
 		return err
 	}
 	if err := mgr.Start(ctx); err != nil {

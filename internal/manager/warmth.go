@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/fence"
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
 	"github.com/flotilla-dev/flotilla/internal/membercluster"
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
@@ -134,15 +135,18 @@ func (w *warmth) check(*http.Request) error {
 }
 
 // leading is the probe "leading". It answers only who asks for it by name: a stand-by is as ready as a leader, and a rolling
-// update must not wait for leadership.
-func leading(elected <-chan struct{}) healthz.Checker {
+// update must not wait for leadership. A manager that was elected leads while it may change something.
+func leading(elected <-chan struct{}, guard *fence.Fence) healthz.Checker {
 	return func(r *http.Request) error {
 		if strings.Trim(r.URL.Path, "/") != leadingProbe {
 			return nil
 		}
 		select {
 		case <-elected:
-			return nil
+			if guard == nil || guard.Open() {
+				return nil
+			}
+			return fence.ErrClosed
 		default:
 			return errors.New("another manager leads")
 		}
@@ -163,7 +167,7 @@ func addProbes(ctx context.Context, mgr ctrl.Manager, p parts) error {
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return fmt.Errorf("adding the liveness probe: %w", err)
 	}
-	for name, probe := range map[string]healthz.Checker{warmProbe: w.check, leadingProbe: leading(mgr.Elected())} {
+	for name, probe := range map[string]healthz.Checker{warmProbe: w.check, leadingProbe: leading(mgr.Elected(), p.guard)} {
 		if err := mgr.AddReadyzCheck(name, probe); err != nil {
 			return fmt.Errorf("adding the probe %s: %w", name, err)
 		}

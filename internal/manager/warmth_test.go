@@ -5,20 +5,24 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/sets"
+	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 
+	"github.com/flotilla-dev/flotilla/internal/fence"
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
 )
 
 func TestAStandbyIsReadyAndOnlyTheLeaderSaysThatItLeads(t *testing.T) {
-	elected := make(chan struct{})
+	elected, c := make(chan struct{}), clocktesting.NewFakeClock(time.Unix(1700000000, 0))
+	guard := fence.New(c, fence.Terms{RenewDeadline: time.Minute})
 	w := &warmth{}
 	server := httptest.NewServer(http.StripPrefix("/readyz", &healthz.Handler{Checks: map[string]healthz.Checker{
-		warmProbe: w.check, leadingProbe: leading(elected),
+		warmProbe: w.check, leadingProbe: leading(elected, guard),
 	}}))
 	t.Cleanup(server.Close)
 	codes := func() map[string]int {
@@ -41,7 +45,8 @@ func TestAStandbyIsReadyAndOnlyTheLeaderSaysThatItLeads(t *testing.T) {
 	}{
 		{"cold", func() {}, map[string]int{"/readyz": no, "/readyz/": no, "/readyz/warm": no, "/readyz/leading": no}},
 		{"warm", func() { w.warm.Store(true) }, map[string]int{"/readyz": yes, "/readyz/": yes, "/readyz/warm": yes, "/readyz/leading": no}},
-		{"leading", func() { close(elected) }, map[string]int{"/readyz": yes, "/readyz/": yes, "/readyz/warm": yes, "/readyz/leading": yes}},
+		{"leading", func() { guard.Renew(c.Now()); close(elected) }, map[string]int{"/readyz": yes, "/readyz/": yes, "/readyz/warm": yes, "/readyz/leading": yes}},
+		{"suspended", func() { c.Step(time.Hour) }, map[string]int{"/readyz": yes, "/readyz/": yes, "/readyz/warm": yes, "/readyz/leading": no}},
 	} {
 		stage.change()
 		if diff := cmp.Diff(stage.want, codes()); diff != "" {
