@@ -20,11 +20,11 @@ import (
 type templateHandler = handler.TypedFuncs[client.Object, Request]
 
 // onPolicy brings the templates that a policy selects, selected or governs. The policies of the first list are
-// no news: all templates come anyway.
+// no news, all templates come anyway, but for those that were written while nobody led: their templates come sooner.
 func (r *Reconciler) onPolicy() templateHandler {
 	return templateHandler{
 		CreateFunc: func(_ context.Context, e event.CreateEvent, q queueOf[Request]) {
-			if policy, ok := e.Object.(v1alpha1.Policy); ok && !e.IsInInitialList {
+			if policy, ok := e.Object.(v1alpha1.Policy); ok && (!e.IsInInitialList || unserved(policy)) {
 				enqueue(q, policyPriority, r.selected(policy)...)
 			}
 		},
@@ -46,6 +46,11 @@ func (r *Reconciler) onPolicy() templateHandler {
 			}
 		},
 	}
+}
+
+// unserved says whether no leader has told yet what became of a policy as it is.
+func unserved(policy v1alpha1.Policy) bool {
+	return policy.PropagationStatus().ObservedGeneration != policy.GetGeneration()
 }
 
 // selectedBy is selected for one policy.

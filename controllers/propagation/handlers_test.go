@@ -105,8 +105,15 @@ func TestAPolicyBringsTheTemplatesThatItSelectsSelectedOrGoverns(t *testing.T) {
 		},
 		"in the first list": {
 			func(h templateHandler, q queueOf[Request]) {
-				h.Create(t.Context(), event.CreateEvent{Object: all("web"), IsInInitialList: true}, q)
+				served := all("web")
+				served.Status.ObservedGeneration = served.Generation
+				h.Create(t.Context(), event.CreateEvent{Object: served, IsInInitialList: true}, q)
 			}, nil,
+		},
+		"in the first list, written while nobody led": {
+			func(h templateHandler, q queueOf[Request]) {
+				h.Create(t.Context(), event.CreateEvent{Object: all("web"), IsInInitialList: true}, q)
+			}, queued{"shop/web": policyPriority},
 		},
 		"changed": {
 			func(h templateHandler, q queueOf[Request]) {

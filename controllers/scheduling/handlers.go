@@ -34,7 +34,7 @@ func (r *Reconciler) onBinding() handler.Funcs {
 			}
 			r.observe(binding, e.IsInInitialList)
 			why := byUser
-			if e.IsInInitialList {
+			if e.IsInInitialList && !undecided(binding) {
 				why = byResync
 			}
 			r.enqueue(q, client.ObjectKeyFromObject(binding), priorityOf(binding), why, 0)
@@ -53,6 +53,11 @@ func (r *Reconciler) onBinding() handler.Funcs {
 			}
 		},
 	}
+}
+
+// undecided says whether no leader has come to a decision about a binding as it is.
+func undecided(binding v1alpha1.Binding) bool {
+	return ours(binding) && binding.BindingStatus().SchedulerObservedGeneration != binding.GetGeneration()
 }
 
 func (r *Reconciler) updated(ctx context.Context, old, binding v1alpha1.Binding, q queue) {

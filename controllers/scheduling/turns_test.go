@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/flotilla-dev/flotilla/internal/capacity"
 )
@@ -115,5 +116,27 @@ func TestOnlyThoseAreHelpedWhoseReplicasFit(t *testing.T) {
 	w.drop(key("large"))
 	if len(w.bindings)+len(w.byCluster) > 0 {
 		t.Errorf("nobody waits, but %v and %v are remembered", w.bindings, w.byCluster)
+	}
+}
+
+func TestABindingThatNobodyDecidedAboutPassesTheRestOfTheFirstList(t *testing.T) {
+	for name, tc := range map[string]struct {
+		initial bool
+		decided int64
+		want    bool
+	}{
+		"new":               {false, 0, true},
+		"in the first list": {true, 1, false},
+		"in the first list, without its decision": {true, 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			binding := webBinding()
+			binding.Status.SchedulerObservedGeneration = tc.decided
+			b, q := newBed(t, binding), newQueue(t)
+			b.onBinding().Create(t.Context(), event.CreateEvent{Object: binding, IsInInitialList: tc.initial}, q)
+			if _, priority, _ := q.GetWithPriority(); (priority >= userStep) != tc.want {
+				t.Errorf("priority %d, want that of users: %v", priority, tc.want)
+			}
+		})
 	}
 }
