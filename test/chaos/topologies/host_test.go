@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/util/wait"
+
 	"github.com/flotilla-dev/flotilla/test/builder"
 	"github.com/flotilla-dev/flotilla/test/fleet/local"
 )
@@ -19,6 +22,8 @@ const (
 	defaultLatency = 200 * time.Millisecond
 	// outage is how long the host is lost: longer than the lease, and than it takes until a member counts as lost.
 	outage = 6 * time.Second
+	// attemptInterval is between two attempts to write to a host that is lost.
+	attemptInterval = 200 * time.Millisecond
 )
 
 func TestAStackedHostMayLoseAnyPieceAndItsQuorumForAWhile(t *testing.T) {
@@ -38,6 +43,16 @@ func TestAHostWithExternalEtcdMayLoseAnyPieceAndItsQuorumForAWhile(t *testing.T)
 	t.Run("etcd's leader is killed and returns", s.etcdLeaderDies)
 	t.Run("two of three API servers are killed and return", s.apiServersDie)
 	t.Run("the quorum is lost and returns", s.quorumIsLost)
+}
+
+// returns starts dead processes again, all at once.
+func (s *scene) returns(t *testing.T, dead ...string) {
+	t.Helper()
+	var group errgroup.Group
+	for _, name := range dead {
+		group.Go(func() error { return s.fleet.Start(t.Context(), name) })
+	}
+	do(t, group.Wait())
 }
 
 // etcdLeader names the process that leads.
@@ -65,15 +80,13 @@ func (s *scene) etcdLeaderDies(t *testing.T) {
 
 func (s *scene) apiServersDie(t *testing.T) {
 	start, from := time.Now(), s.numbered
-	for _, name := range []string{"host-apiserver-0", "host-apiserver-1"} {
+	dead := []string{"host-apiserver-0", "host-apiserver-1"}
+	for _, name := range dead {
 		do(t, s.fleet.Kill(t.Context(), name))
 		undo(t, s.fleet.Start, name)
 	}
 	s.passes(t, "one of three API servers is left")
-	// What is connected stays with the one that was left: the returned ones are not needed.
-	for _, name := range []string{"host-apiserver-0", "host-apiserver-1"} {
-		do(t, s.fleet.Start(t.Context(), name))
-	}
+	s.returns(t, dead...)
 	s.untouched(t, start, from, s.fleet.Members...)
 }
 
@@ -91,9 +104,7 @@ func (s *scene) quorumIsLost(t *testing.T) {
 		undo(t, s.fleet.Start, name)
 	}
 	s.lastsWithoutHost(t, start, "the quorum is lost")
-	for _, name := range dead {
-		do(t, s.fleet.Start(t.Context(), name))
-	}
+	s.returns(t, dead...)
 	s.passes(t, "the quorum is back")
 	s.untouched(t, start, from, s.fleet.Members...)
 	s.runs(t, map[string]int32{"member1": 2, "member2": 2})
@@ -104,15 +115,14 @@ func (s *scene) quorumIsLost(t *testing.T) {
 func (s *scene) lastsWithoutHost(t *testing.T, start time.Time, why string) {
 	t.Helper()
 	attempts := 0
-	for time.Since(start) < outage {
+	ctx, cancel := context.WithDeadline(t.Context(), start.Add(outage))
+	defer cancel()
+	wait.UntilWithContext(ctx, func(ctx context.Context) {
 		attempts++
-		ctx, cancel := context.WithTimeout(t.Context(), attemptTimeout)
-		err := s.fleet.Host.Client().Create(ctx, builder.ConfigMap(s.ns, fmt.Sprintf("lost-%d", attempts)))
-		cancel()
-		if err == nil {
-			t.Fatalf("%s, and the host took something in", why)
+		if err := s.fleet.Host.Client().Create(ctx, builder.ConfigMap(s.ns, fmt.Sprintf("lost-%d", attempts))); err == nil {
+			t.Errorf("%s, and the host took something in", why)
 		}
-	}
+	}, attemptInterval)
 	t.Logf("%s: the host refused all of %d attempts for %s", why, attempts, time.Since(start).Round(100*time.Millisecond))
 	s.untouched(t, start, s.numbered, s.fleet.Members...)
 }
