@@ -40,5 +40,13 @@ func (f *Fleet) certify(ctx context.Context, cluster string, until time.Time) er
 	if err := f.processes.Kill(ctx, names(servers)...); err != nil {
 		return err
 	}
-	return startAt(ctx, f.processes, until.Add(-time.Second), servers...)
+	return startAt(ctx, f.processes, lastGood(until, time.Now()), servers...)
+}
+
+// lastGood is when a certificate that is good until a moment was good last, as of now.
+func lastGood(until, now time.Time) time.Time {
+	if until.After(now) {
+		return now
+	}
+	return until.Add(-time.Second)
 }
