@@ -34,7 +34,7 @@ import (
 const durationVariable = "FLOTILLA_COMPATIBILITY_DURATION"
 
 // forcedRounds is how often, at least, everything is rendered and decided anew.
-const forcedRounds = 20
+const forcedRounds = 8
 
 const podTemplate = `{metadata: {labels: {app: a}}, spec: {containers: [{name: main, image: "shop/main:1", ports: [{containerPort: 80}], resources: {requests: {cpu: 1000m, memory: 1024Mi}},
 	livenessProbe: {tcpSocket: {port: 80}}, env: [{name: A, value: b}], volumeMounts: [{name: scratch, mountPath: /tmp}]}], volumes: [{name: scratch, emptyDir: {}}]}}`
