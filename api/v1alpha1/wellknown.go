@@ -27,6 +27,17 @@ const (
 	RetainReplicasLabel = "flotilla.dev/retain-replicas"
 )
 
+// PartOfLabel with the value PartOfFlotilla is on everything that installing Flotilla puts on the host: none of it is a template.
+const (
+	// PartOfLabel is Kubernetes' recommended label for the application that an object belongs to.
+	PartOfLabel = "app.kubernetes.io/part-of"
+	// PartOfFlotilla is its value.
+	PartOfFlotilla = "flotilla"
+)
+
+// CredentialsRole is the ClusterRole that the manager binds to itself in each execution namespace, where no other name is configured.
+const CredentialsRole = "flotilla-credentials"
+
 // ClusterLabel on an execution namespace names the Cluster that it belongs to.
 const ClusterLabel = "flotilla.dev/cluster"
 

@@ -31,9 +31,6 @@ import (
 // +kubebuilder:rbac:groups=flotilla.dev,resources=templates,verbs=manage
 // +kubebuilder:rbac:groups=flotilla.dev,resources=resourcetemplates/status;clusterresourcetemplates/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",resources=pods/status;services/status,verbs=patch
-// +kubebuilder:rbac:groups=apps,resources=deployments/status;statefulsets/status;daemonsets/status;replicasets/status,verbs=patch
-// +kubebuilder:rbac:groups=batch,resources=jobs/status;cronjobs/status,verbs=patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 const name = "aggregation"

@@ -31,8 +31,8 @@ import (
 // +kubebuilder:rbac:groups=flotilla.dev,resources=clusters/status,verbs=get;patch;update
 // +kubebuilder:rbac:groups=flotilla.dev,resources=clusters/finalizers,verbs=update
 // +kubebuilder:rbac:groups=flotilla.dev,resources=resourcebindings;clusterresourcebindings,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=get
-// +kubebuilder:rbac:groups="",resources=secrets,resourceNames=credentials,verbs=patch
+// +kubebuilder:rbac:roleName=flotilla-credentials,groups="",resources=secrets,verbs=get
+// +kubebuilder:rbac:roleName=flotilla-credentials,groups="",resources=secrets,resourceNames=credentials,verbs=patch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;create;patch;delete
 // +kubebuilder:rbac:groups="";events.k8s.io,resources=events,verbs=create;patch
 
@@ -54,6 +54,8 @@ type Options struct {
 	Connections Connections
 	// Capacity is where the room of members is found out whose Clusters do not say it.
 	Capacity v1alpha1.CapacitySource
+	// CredentialsRole is the ClusterRole that lets the manager read credentials; v1alpha1.CredentialsRole when empty.
+	CredentialsRole string
 	// Clock; the real one when nil.
 	Clock clock.PassiveClock
 	// Workers is how many members are looked at at the same time; 32 when zero.
@@ -109,6 +111,9 @@ const (
 func (o Options) withDefaults() Options {
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
+	}
+	if o.CredentialsRole == "" {
+		o.CredentialsRole = v1alpha1.CredentialsRole
 	}
 	if o.Workers == 0 {
 		o.Workers = defaultWorkers

@@ -28,7 +28,7 @@ func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.Cluster) (sight
 		return sighting{fault: &memberprobe.ReasonedError{Reason: v1alpha1.ReasonSyncModeNotSupported,
 			Message: "syncMode Pull has no effect in this version: unjoin the cluster and join it with Push"}}, nil
 	}
-	config, secret, err := r.credentials(ctx, cluster)
+	config, secret, err := r.grantedCredentials(ctx, cluster)
 	var fault *memberprobe.ReasonedError
 	if errors.As(err, &fault) && fault.Reason == v1alpha1.ReasonCredentialsMissing { // the namespace is where its user puts them
 		if err := r.ensureNamespace(ctx, cluster.Name); err != nil {
@@ -77,7 +77,9 @@ func (r *Reconciler) credentials(ctx context.Context, cluster *v1alpha1.Cluster)
 	namespace, name := memberprobe.SecretKey(cluster)
 	secret := &corev1.Secret{}
 	err := r.live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, secret)
-	if apierrors.IsNotFound(err) {
+	if apierrors.IsForbidden(err) && r.lacksNamespace(ctx, cluster.Name) {
+		secret = nil // the right to read it goes with the namespace
+	} else if apierrors.IsNotFound(err) {
 		secret = nil
 	} else if err != nil {
 		return nil, nil, fmt.Errorf("reading the Secret %s/%s: %w", namespace, name, err)
@@ -88,6 +90,25 @@ func (r *Reconciler) credentials(ctx context.Context, cluster *v1alpha1.Cluster)
 		config.Wrap(r.options.Wrap)
 	}
 	return config, secret, err
+}
+
+// grantedCredentials reads them after taking the right to, where that is missing: the RoleBinding is gone, or names the account of
+// another installation.
+func (r *Reconciler) grantedCredentials(ctx context.Context, cluster *v1alpha1.Cluster) (*rest.Config, *corev1.Secret, error) {
+	config, secret, err := r.credentials(ctx, cluster)
+	if !apierrors.IsForbidden(err) {
+		return config, secret, err
+	}
+	if err := r.grant(ctx, cluster.Name); err != nil {
+		return nil, nil, err
+	}
+	return r.credentials(ctx, cluster)
+}
+
+// lacksNamespace is true when the execution namespace is not there, or goes.
+func (r *Reconciler) lacksNamespace(ctx context.Context, cluster string) bool {
+	namespace, err := r.executionNamespace(ctx, cluster)
+	return err == nil && (namespace == nil || !namespace.DeletionTimestamp.IsZero())
 }
 
 func (r *Reconciler) probe(ctx context.Context, visit *memberprobe.Visit) (memberprobe.Identity, error) {

@@ -28,13 +28,18 @@ func (r *Reconciler) adopt(ctx context.Context, cluster *v1alpha1.Cluster) error
 	return r.ensureNamespace(ctx, cluster.Name)
 }
 
+// ensureNamespace makes the execution namespace, with this manager's right to the credentials there.
+// One that is going has to be gone first.
 func (r *Reconciler) ensureNamespace(ctx context.Context, cluster string) error {
+	if namespace, err := r.executionNamespace(ctx, cluster); err != nil || namespace != nil && !namespace.DeletionTimestamp.IsZero() {
+		return err
+	}
 	namespace := applycorev1.Namespace(v1alpha1.ExecutionNamespace(cluster)).
 		WithLabels(map[string]string{v1alpha1.ClusterLabel: cluster})
 	if err := r.client.Apply(ctx, namespace, client.FieldOwner(objectpatch.ClusterOwner), client.ForceOwnership); err != nil {
 		return fmt.Errorf("applying the execution namespace of Cluster %s: %w", cluster, err)
 	}
-	return nil
+	return r.grant(ctx, cluster)
 }
 
 // executionNamespace reads the execution namespace; nil when it does not exist.

@@ -99,7 +99,7 @@ func (r *Reconciler) gather(ctx context.Context, cluster *v1alpha1.Cluster) (rem
 
 // meet connects to a member that is leaving, when it still is the one that joined.
 func (r *Reconciler) meet(ctx context.Context, cluster *v1alpha1.Cluster) (*rest.Config, error) {
-	config, secret, err := r.credentials(ctx, cluster)
+	config, secret, err := r.grantedCredentials(ctx, cluster)
 	if err != nil {
 		return nil, err
 	}

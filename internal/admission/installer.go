@@ -7,14 +7,18 @@ import (
 	"strings"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	config "github.com/flotilla-dev/flotilla/config/admission"
 )
 
@@ -23,7 +27,8 @@ import (
 
 // The names below are those of config/admission. Server-side apply of an object that does not exist
 // needs the verb create beside patch; both are granted for these names only.
-// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingadmissionpolicies;validatingadmissionpolicybindings;mutatingadmissionpolicies;mutatingadmissionpolicybindings,verbs=create;patch,resourceNames=flotilla-deletion-protection;flotilla-policies-namespace;flotilla-resource-templates;flotilla-templates-claims;flotilla-templates-events;flotilla-templates-pods;flotilla-templates-scale;flotilla-templates-services;flotilla-templates-spawn;flotilla-templates-status
+// +kubebuilder:rbac:roleName=flotilla-admission,groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=clusters.flotilla.dev,verbs=get
+// +kubebuilder:rbac:roleName=flotilla-admission,groups=admissionregistration.k8s.io,resources=validatingadmissionpolicies;validatingadmissionpolicybindings;mutatingadmissionpolicies;mutatingadmissionpolicybindings,verbs=create;patch,resourceNames=flotilla-clusters-first;flotilla-credentials-bindings;flotilla-deletion-protection;flotilla-policies-namespace;flotilla-resource-templates;flotilla-templates-claims;flotilla-templates-events;flotilla-templates-pods;flotilla-templates-scale;flotilla-templates-services;flotilla-templates-spawn;flotilla-templates-status
 
 // fieldOwner is the field manager of everything that an Installer writes.
 const fieldOwner = client.FieldOwner("flotilla-admission")
@@ -44,7 +49,7 @@ type Options struct {
 
 // Setup adds an Installer to the manager. It runs on the leader only.
 func Setup(mgr ctrl.Manager, o Options) error {
-	installer, err := newInstaller(mgr.GetClient(), o.Clock)
+	installer, err := newInstaller(mgr.GetClient(), mgr.GetAPIReader(), o.Clock)
 	if err != nil {
 		return err
 	}
@@ -57,6 +62,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 // Installer puts Flotilla's admission policies on the host and keeps them there.
 type Installer struct {
 	client   client.Client
+	live     client.Reader
 	clock    clock.Clock
 	policies []*unstructured.Unstructured
 }
@@ -66,7 +72,7 @@ var (
 	_ manager.LeaderElectionRunnable = &Installer{}
 )
 
-func newInstaller(c client.Client, timer clock.Clock) (*Installer, error) {
+func newInstaller(c client.Client, live client.Reader, timer clock.Clock) (*Installer, error) {
 	policies, err := readPolicies(config.Files)
 	if err != nil {
 		return nil, err
@@ -74,7 +80,7 @@ func newInstaller(c client.Client, timer clock.Clock) (*Installer, error) {
 	if timer == nil {
 		timer = clock.RealClock{}
 	}
-	return &Installer{client: c, clock: timer, policies: policies}, nil
+	return &Installer{client: c, live: live, clock: timer, policies: policies}, nil
 }
 
 // NeedLeaderElection implements manager.LeaderElectionRunnable: only the leader writes.
@@ -105,14 +111,34 @@ func (i *Installer) Start(ctx context.Context) error {
 // others away.
 func (i *Installer) install(ctx context.Context) error {
 	var errs []error
+	owner, err := i.owner(ctx)
+	if err != nil {
+		errs = append(errs, err)
+	}
 	for _, policy := range i.policies {
-		apply := client.ApplyConfigurationFromUnstructured(policy.DeepCopy())
-		err := i.client.Apply(ctx, apply, fieldOwner, client.ForceOwnership)
+		policy = policy.DeepCopy()
+		policy.SetOwnerReferences(owner)
+		err := i.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(policy), fieldOwner, client.ForceOwnership)
 		if err != nil && !(isConvenience(policy) && meta.IsNoMatchError(err)) {
 			errs = append(errs, fmt.Errorf("applying %s %s: %w", policy.GetKind(), policy.GetName(), err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// owner makes the policies go with the CRD of Clusters: when Flotilla is uninstalled the host's garbage collector removes them, and
+// no sooner. It is empty on a host without that CRD.
+func (i *Installer) owner(ctx context.Context) ([]metav1.OwnerReference, error) {
+	crd := &metav1.PartialObjectMetadata{}
+	crd.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
+	err := i.live.Get(ctx, client.ObjectKey{Name: "clusters." + v1alpha1.GroupVersion.Group}, crd)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading what the admission policies belong to: %w", err)
+	}
+	return []metav1.OwnerReference{{APIVersion: crd.APIVersion, Kind: crd.Kind, Name: crd.Name, UID: crd.UID}}, nil
 }
 
 // isConvenience reports whether a host that does not serve the kind of the policy may do without it: the

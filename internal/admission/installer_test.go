@@ -101,7 +101,7 @@ func TestInstallWritesWhatTheHostServesAndReportsTheRest(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			h := &host{refuse: tc.refuse}
-			installer, err := newInstaller(h.client(), nil)
+			installer, err := newInstaller(h.client(), h.client(), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -147,7 +147,7 @@ func TestAFailedInstallationIsTriedAgainSoonAndADoneOneIsRepeatedLater(t *testin
 	rounds := make(chan struct{}, 1)
 	h.attempts(t, rounds)
 	timer := clocktesting.NewFakeClock(time.Now())
-	installer, err := newInstaller(h.client(), timer)
+	installer, err := newInstaller(h.client(), h.client(), timer)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package manager
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"k8s.io/client-go/dynamic"
@@ -158,6 +159,8 @@ func clusterOptions(p parts, c configfile.Manager) cluster.Options {
 		Failover:    p.gates.Failover,
 		Timings:     timings(c.Clusters),
 		Lookout:     p.lookout,
+		// An overlay that renames the role renames it there, too (config/manager/references.yaml).
+		CredentialsRole: os.Getenv("FLOTILLA_CREDENTIALS_ROLE"),
 	}
 	if p.guard != nil {
 		o.Wrap = p.guard.Wrap

@@ -26,6 +26,7 @@ type flags struct {
 	health      string
 	pprof       string
 	leaderElect bool
+	policies    bool
 	gates       map[string]bool
 	zap         zap.Options
 }
@@ -68,6 +69,7 @@ func (f *flags) bind(cmd *cobra.Command) {
 	set.StringVar(&f.health, "health-probe-bind-address", "", `where /healthz and /readyz are served, such as ":8081"; "0" for nowhere`)
 	set.StringVar(&f.pprof, "pprof-bind-address", "", `where profiles are served, such as "127.0.0.1:6060"; "0" for nowhere`)
 	set.BoolVar(&f.leaderElect, "leader-elect", true, "be active only while holding the lease")
+	set.BoolVar(&f.policies, "install-admission-policies", true, "install and repair the host's admission policies")
 	set.Var(cliflag.NewMapStringBool(&f.gates), "feature-gates", "features to turn on or off:\n"+features.Usage())
 	zapFlags := flag.NewFlagSet("zap", flag.ContinueOnError)
 	f.zap.BindFlags(zapFlags)
@@ -82,6 +84,9 @@ func (f *flags) configuration(cmd *cobra.Command) (configfile.Manager, error) {
 	}
 	if cmd.Flags().Changed("leader-elect") {
 		c.LeaderElection.Enabled = f.leaderElect
+	}
+	if cmd.Flags().Changed("install-admission-policies") {
+		c.Admission.Install = f.policies
 	}
 	if len(f.gates) > 0 && c.FeatureGates == nil {
 		c.FeatureGates = map[string]bool{}

@@ -259,10 +259,13 @@ func TestAllowed(t *testing.T) {
 	group := func(group, kind string) Template {
 		return Template{GVK: schema.GroupVersionKind{Group: group, Version: "v1", Kind: kind}, Namespace: "shop", Name: "x"}
 	}
+	manager := web()
+	manager.Labels = map[string]string{"app.kubernetes.io/part-of": "flotilla"}
 	tests := map[string]struct {
 		template Template
 		want     bool
 	}{
+		"the manager, in any namespace":        {manager, false},
 		"a Deployment":                         {web(), true},
 		"a ConfigMap":                          {core("ConfigMap", "shop", "settings"), true},
 		"a Namespace":                          {core("Namespace", "", "shop"), true},

@@ -49,10 +49,11 @@ func KindAllowed(kind schema.GroupKind) bool {
 }
 
 // Allowed says whether an object can be a template: its kind is allowed, it does not lie in (and is not) a
-// namespace of the system, and neither a controller nor Kubernetes itself made it.
+// namespace of the system, it is no part of Flotilla, wherever that is installed, and neither a controller nor
+// Kubernetes itself made it.
 func Allowed(t Template) bool {
 	switch {
-	case !KindAllowed(t.GVK.GroupKind()), t.Controlled, systemNamespace(t.Namespace):
+	case !KindAllowed(t.GVK.GroupKind()), t.Controlled, systemNamespace(t.Namespace), t.Labels[v1alpha1.PartOfLabel] == v1alpha1.PartOfFlotilla:
 		return false
 	case t.GVK.Group != "":
 		return true

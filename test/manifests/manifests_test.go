@@ -27,7 +27,7 @@ const config = "../../config"
 
 // clusterScoped are the kinds of config/ that have no namespace.
 var clusterScoped = []string{
-	"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "Namespace",
+	"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "Namespace", "PriorityClass",
 	"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
 	"MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding",
 }
@@ -136,9 +136,30 @@ func TestEveryReferenceOfTheManifestsResolves(t *testing.T) {
 			objects:   func(t *testing.T) rendered { return render(t, "default") },
 			namespace: "flotilla-system",
 		},
-		"in another namespace and with a prefix": {
+		"for developers": {
+			objects:   func(t *testing.T) rendered { return render(t, "overlays/dev") },
+			namespace: "flotilla-system",
+		},
+		"for a rehearsal": {
+			objects:   func(t *testing.T) rendered { return render(t, "overlays/staging") },
+			namespace: "flotilla-system",
+		},
+		"for production": {
+			objects:   func(t *testing.T) rendered { return render(t, "overlays/production") },
+			namespace: "flotilla-system",
+		},
+		"for production, in another namespace and with a prefix": {
 			objects: func(t *testing.T) rendered {
-				return overlay(t, "namespace: fleet\nnamePrefix: blue-", "default", "admission/mutating")
+				return overlay(t, "namespace: fleet\nnamePrefix: blue-", "overlays/production")
+			},
+			namespace: "fleet",
+			prefix:    "blue-",
+		},
+		"with every component, in another namespace and with a prefix and a suffix": {
+			objects: func(t *testing.T) rendered {
+				return overlay(t, "namespace: fleet\nnamePrefix: blue-\nnameSuffix: -two\ncomponents:\n"+
+					"- ../components/ha\n- ../components/network-policy\n- ../components/priority-class\n- ../components/feature-gates\n"+
+					"- ../components/static-admission\n- ../components/gate-pods\n- ../components/no-secret-templates", "default")
 			},
 			namespace: "fleet",
 			prefix:    "blue-",
@@ -152,6 +173,7 @@ func TestEveryReferenceOfTheManifestsResolves(t *testing.T) {
 			}
 			checkRoles(t, objects)
 			checkPolicyBindings(t, objects)
+			checkCredentialsRole(t, objects)
 			checkDeployment(t, objects)
 		})
 	}
@@ -196,6 +218,34 @@ func checkPolicyBindings(t *testing.T, objects rendered) {
 		if err != nil || objects.find(kind+"AdmissionPolicy", "", name) == nil {
 			t.Errorf("%s %s binds %q, which is not there", object.GetKind(), object.GetName(), name)
 		}
+	}
+}
+
+// checkCredentialsRole makes sure that the role which the manager is told to bind is there, and is what it may bind.
+func checkCredentialsRole(t *testing.T, objects rendered) {
+	t.Helper()
+	var told string
+	for _, variable := range all[appsv1.Deployment](t, objects, "Deployment")[0].Spec.Template.Spec.Containers[0].Env {
+		if variable.Name == "FLOTILLA_CREDENTIALS_ROLE" {
+			told = variable.Value
+		}
+	}
+	if objects.find("ClusterRole", "", told) == nil {
+		t.Errorf("the manager is told to bind the ClusterRole %q, which is not there", told)
+	}
+	bindable, writable := []string{}, []string{}
+	for _, role := range all[rbacv1.ClusterRole](t, objects, "ClusterRole") {
+		for _, rule := range role.Rules {
+			if slices.Contains(rule.Verbs, "bind") {
+				bindable = append(bindable, rule.ResourceNames...)
+			}
+			if slices.Contains(rule.Resources, "rolebindings") && slices.Contains(rule.Verbs, "create") {
+				writable = append(writable, rule.ResourceNames...)
+			}
+		}
+	}
+	if diff := cmp.Diff([][]string{{told}, {told}}, [][]string{bindable, writable}); diff != "" {
+		t.Errorf("what is bound (-) and what may be bound, under its name (+), differ:\n%s", diff)
 	}
 }
 
