@@ -11,6 +11,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/kubectl/placing"
 	"github.com/flotilla-dev/flotilla/internal/kubectl/rendering"
 	"github.com/flotilla-dev/flotilla/internal/kubectl/tainting"
+	"github.com/flotilla-dev/flotilla/internal/kubectl/uninstalling"
 	"github.com/flotilla-dev/flotilla/internal/version"
 )
 
@@ -32,7 +33,7 @@ The kubeconfig and context of these commands are the host cluster's.`,
 	root.AddCommand(newJoinCommand(streams), newUnjoinCommand(streams), newGetCommand(streams),
 		placing.NewExplainCommand(streams), placing.NewSimulateCommand(streams), rendering.NewCommand(streams),
 		interpreting.NewInterpretCommand(streams), tainting.NewTaintCommand(streams), tainting.NewCordonCommand(streams),
-		tainting.NewUncordonCommand(streams), tainting.NewDrainCommand(streams), newVersionCommand(streams))
+		tainting.NewUncordonCommand(streams), tainting.NewDrainCommand(streams), uninstalling.NewCommand(streams), newVersionCommand(streams))
 	return root
 }
 

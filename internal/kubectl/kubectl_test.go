@@ -204,7 +204,7 @@ func TestWaitingForReadyEndsWithWhatIsMissing(t *testing.T) {
 		cluster v1alpha1.Cluster
 		want    string
 	}{
-		"no manager looks at it": {cluster("berlin"), "but no manager has looked at it within 10ms: is it running? kubectl -n flotilla-system get deployment flotilla-manager"},
+		"no manager looks at it": {cluster("berlin"), "but no manager has looked at it within 10ms: is it running? kubectl get deployments -A -l app.kubernetes.io/part-of=flotilla"},
 		"it is not ready":        {cluster("berlin", ready(metav1.ConditionFalse, "Forbidden", "no right")), "is not Ready after 10ms: Forbidden: no right"},
 		"it is ready":            {cluster("berlin", ready(metav1.ConditionTrue, "ClusterReady", "fine")), ""},
 	}

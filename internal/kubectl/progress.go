@@ -53,7 +53,7 @@ func waitReady(ctx context.Context, c client.Reader, name string, timeout time.D
 		return err
 	}
 	if p.last.Reason == "" {
-		return fmt.Errorf("cluster %s joined, but no manager has looked at it within %s: is it running? kubectl -n %s get deployment flotilla-manager", name, timeout, v1alpha1.SystemNamespace)
+		return fmt.Errorf("cluster %s joined, but no manager has looked at it within %s: is it running? kubectl get deployments -A -l %s=%s", name, timeout, v1alpha1.PartOfLabel, v1alpha1.PartOfFlotilla)
 	}
 	return fmt.Errorf("cluster %s joined, but is not Ready after %s: %s: %s", name, timeout, p.last.Reason, p.last.Message)
 }
