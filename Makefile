@@ -138,7 +138,9 @@ test-integration: kube ## Run the tests against real control planes, stage by st
 
 .PHONY: test-e2e
 test-e2e: kube ## Run the tests of the whole product on a fleet of its own
-	$(FLEET_TEST) -timeout 20m $(GOTESTFLAGS) ./test/e2e/...
+	rm -rf bin/rights
+	FLOTILLA_RIGHTS_DIR=$(CURDIR)/bin/rights $(FLEET_TEST) -timeout 20m $(GOTESTFLAGS) ./test/e2e/...
+	@! ls bin/rights/*.json >/dev/null 2>&1 || { echo "Rights of the manager that no test has used:"; go run ./test/fleet rights bin/rights; }
 
 .PHONY: test-chaos
 test-chaos: kube ## Break managers and members of a fleet, and check what must hold all the same
@@ -170,6 +172,14 @@ demo: ## Watch an application spread over three clusters (ONCE=1: tear down at t
 demo-down: ## Stop the demo
 	go run ./test/demo --down
 
+# What `make install` installs: config/default, or one of config/overlays.
+OVERLAY ?= config/default
+
 .PHONY: install
-install: ## Install Flotilla in the cluster of the current kubeconfig context
-	kubectl apply --server-side -k config/default
+install: ## Install OVERLAY=config/default in the cluster of the current kubeconfig context
+	kubectl apply --server-side -k $(OVERLAY)
+
+.PHONY: uninstall
+uninstall: build ## Let all members leave, keeping what runs there, then delete OVERLAY=config/default; template namespaces are refused
+	bin/kubectl-flotilla uninstall --yes
+	kubectl delete -k $(OVERLAY)

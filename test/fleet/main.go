@@ -36,6 +36,7 @@ func command() *cobra.Command {
 	}
 	dir := root.PersistentFlags().String("dir", ".fleet", "folder of the fleet")
 	root.AddCommand(buildCommand(), upCommand(dir), downCommand(dir), chaosCommand(dir), proxyCommand(dir), guardCommand(dir))
+	root.AddCommand(rightsCommand())
 	root.AddCommand(faultCommands(dir)...)
 	return root
 }
@@ -56,6 +57,26 @@ func buildCommand() *cobra.Command {
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), set.Dir)
 			return err
+		},
+	}
+}
+
+func rightsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "rights FOLDER",
+		Short: "Print the rights of the managers' roles that no test has used which wrote into FOLDER (" + local.RightsVariable + ")",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			unused, err := local.UnusedRights(args[0])
+			if err != nil {
+				return err
+			}
+			for _, line := range unused {
+				if _, err := fmt.Fprintln(cmd.OutOrStdout(), line); err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 	}
 }

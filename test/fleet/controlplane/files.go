@@ -41,13 +41,18 @@ anonymous:
   - path: /readyz
 `
 
-// auditPolicy records who writes what, without the content.
+// ManagerUser is the account that config/ installs for managers.
+const ManagerUser = "system:serviceaccount:flotilla-system:flotilla-manager"
+
+// auditPolicy records who writes what, without the content, and what managers read, so that it shows which rights they need.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
 - level: Metadata
   verbs: [create, update, patch, delete, deletecollection]
+- level: Metadata
+  users: ["` + ManagerUser + `"]
 - level: None
 `
 

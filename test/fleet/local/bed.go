@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/flotilla-dev/flotilla/test/fleet/kubebin"
+	"github.com/flotilla-dev/flotilla/test/fleet/rights"
 )
 
 // DirVariable names the environment variable with the folder of a running fleet that tests use instead of starting one.
@@ -29,6 +30,10 @@ const DirVariable = "FLOTILLA_FLEET_DIR"
 type Bed struct {
 	// Options is the fleet that is wanted. Dir must be empty: it is a new temporary folder.
 	Options Options
+	// CheckRights makes the tests fail when the host denied anything to the managers.
+	CheckRights bool
+	// MayBeDenied are the exceptions, beside rights.Always.
+	MayBeDenied []rights.Exception
 
 	once    sync.Once
 	fleet   *Fleet
@@ -39,6 +44,12 @@ type Bed struct {
 // Run runs the tests and then stops the fleet. When tests failed, its logs stay. It returns the code for os.Exit.
 func (b *Bed) Run(m *testing.M) int {
 	code := m.Run()
+	if b.CheckRights && b.fleet != nil && os.Getenv(DirVariable) == "" {
+		if err := checkRights(context.Background(), b.fleet, b.MayBeDenied); err != nil {
+			_, _ = fmt.Fprintf(os.Stderr, "FAIL: %v\n", err)
+			code = max(code, 1)
+		}
+	}
 	b.End(code != 0)
 	return code
 }

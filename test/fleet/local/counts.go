@@ -158,7 +158,7 @@ type Write struct {
 func (c *Cluster) Writes(after time.Time) ([]Write, error) {
 	var events []auditv1.Event
 	for _, file := range c.auditLogs {
-		logged, err := readAuditLog(file, after)
+		logged, err := readAuditLog(file, after, isWrite)
 		if err != nil {
 			return nil, fmt.Errorf("reading the audit log of %s: %w", c.Name, err)
 		}
@@ -172,8 +172,16 @@ func (c *Cluster) Writes(after time.Time) ([]Write, error) {
 	return writes, nil
 }
 
-// readAuditLog returns the completed requests of one API server that arrived after a moment.
-func readAuditLog(name string, after time.Time) ([]auditv1.Event, error) {
+// isWrite is true for the answer to a request that would change something.
+func isWrite(event auditv1.Event) bool {
+	return event.Stage == auditv1.StageResponseComplete && slices.Contains(writeVerbs, event.Verb)
+}
+
+// writeVerbs are those of requests that would change something.
+var writeVerbs = []string{"create", "update", "patch", "delete", "deletecollection"}
+
+// readAuditLog returns the requests of one API server that arrived after a moment and pass.
+func readAuditLog(name string, after time.Time, pass func(auditv1.Event) bool) ([]auditv1.Event, error) {
 	file, err := os.Open(name)
 	if err != nil {
 		return nil, err
@@ -188,7 +196,7 @@ func readAuditLog(name string, after time.Time) ([]auditv1.Event, error) {
 			// The last line may be half written.
 			continue
 		}
-		if event.Stage == auditv1.StageResponseComplete && event.RequestReceivedTimestamp.After(after) {
+		if event.RequestReceivedTimestamp.After(after) && pass(event) {
 			events = append(events, event)
 		}
 	}

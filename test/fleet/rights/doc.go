@@ -1,0 +1,4 @@
+// Package rights answers: did an account get every right that it asked for, and does it need every right that it has?
+//
+// It compares what an audit log shows with the rules of roles. It reads nothing and writes nothing.
+package rights
