@@ -16,6 +16,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -87,7 +88,9 @@ func (i *installation) apply(folder string) {
 // render renders a kustomization.
 func (i *installation) render(folder string) []byte {
 	i.t.Helper()
-	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), folder)
+	options := krusty.MakeDefaultOptions()
+	options.Reorder = krusty.ReorderOptionLegacy // as kubectl does: namespaces first
+	resources, err := krusty.MakeKustomizer(options).Run(filesys.MakeFsOnDisk(), folder)
 	if err != nil {
 		i.t.Fatalf("rendering %s: %v", folder, err)
 	}
@@ -273,13 +276,17 @@ func (i *installation) checkPort(probe string, port intstr.IntOrString) {
 // awaitLeader waits until one of the managers holds the lease in the installation's namespace.
 func (i *installation) awaitLeader() {
 	i.t.Helper()
-	local.Eventually(i.t, leadTimeout, func(context.Context) error {
+	local.Eventually(i.t, leadTimeout, func(ctx context.Context) error {
+		var lease coordinationv1.Lease
+		if err := i.host().Get(ctx, client.ObjectKey{Namespace: i.deployment.Namespace, Name: "flotilla-manager"}, &lease); err != nil {
+			return err
+		}
 		for _, m := range i.managers {
-			if strings.Contains(m.log(), "successfully acquired lease") {
+			if i.succeeds(ctx, m, "http://"+m.health+"/readyz/leading") == nil {
 				return nil
 			}
 		}
-		return fmt.Errorf("no manager leads; the first says:\n%s", i.managers[0].log())
+		return fmt.Errorf("no manager leads; %s holds the lease", ptr.Deref(lease.Spec.HolderIdentity, "nobody"))
 	})
 }
 
