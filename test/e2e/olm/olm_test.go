@@ -35,6 +35,8 @@ import (
 const (
 	// namespace is what the bundle suggests.
 	namespace = v1alpha1.SystemNamespace
+	// managerName is the name of the manager's process.
+	managerName = "olm-manager"
 	// runVariable lets the test run: building OLM's operators takes minutes when nothing is cached.
 	runVariable = "FLOTILLA_OLM"
 	// replacedBy is the release of the upgrade, and its image.
@@ -81,8 +83,8 @@ func TestOLMInstallsUpgradesAndRemovesFlotilla(t *testing.T) {
 	upgraded(t, shop, host, csv)
 	propagatesStill(t, host, member)
 
-	shop.run(t, flotilla, "unjoin", member.Name, "--keep", "--kubeconfig", host.Kubeconfig)
-	removed(t, host, "flotilla.v"+replacedBy)
+	shop.run(t, flotilla, "uninstall", "--yes", "--template-namespaces=delete", "--kubeconfig", host.Kubeconfig)
+	removed(t, shop, host, "flotilla.v"+replacedBy)
 	expect.Seen(t, member, builder.Deployment("web", "web"), expect.Present)
 	t.Logf("all of it took %.0fs", time.Since(begin).Seconds())
 }
@@ -201,7 +203,7 @@ func startManager(t *testing.T, shop workshop, host *local.Cluster, deployment *
 	health := freeAddress(t)
 	args := append(mounted(t, shop, host, spec), "--kubeconfig="+kubeconfig,
 		"--health-probe-bind-address="+health, "--metrics-bind-address="+freeAddress(t))
-	shop.start(t, "olm-manager", flotilla, environment(spec.Containers[0]), args...)
+	shop.start(t, managerName, flotilla, environment(spec.Containers[0]), args...)
 	probe := spec.Containers[0].ReadinessProbe.HTTPGet
 	expect.Eventually(t, "the manager to be ready", func(ctx context.Context) error {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+health+probe.Path, nil)
@@ -244,13 +246,13 @@ func mounted(t *testing.T, shop workshop, host *local.Cluster, spec corev1.PodSp
 	return strings.Split(args, "\n")
 }
 
-// environment is that of the container, as far as it does not name a pod.
+// environment is that of the container, in a pod that has the name of the process.
 func environment(container corev1.Container) []string {
 	var pairs []string
 	for _, variable := range container.Env {
 		value := variable.Value
-		if variable.ValueFrom != nil && variable.ValueFrom.FieldRef != nil && variable.ValueFrom.FieldRef.FieldPath == "metadata.namespace" {
-			value = namespace
+		if from := variable.ValueFrom; from != nil && from.FieldRef != nil {
+			value = map[string]string{"metadata.namespace": namespace, "metadata.name": managerName}[from.FieldRef.FieldPath]
 		}
 		pairs = append(pairs, variable.Name+"="+value)
 	}
@@ -311,8 +313,8 @@ func upgraded(t *testing.T, shop workshop, host *local.Cluster, csv *unstructure
 	}
 }
 
-// removed does what a user does to remove an operator, and expects nothing of it to stay but the definitions.
-func removed(t *testing.T, host *local.Cluster, csv string) {
+// removed does what docs/olm.md says, and expects nothing to stay.
+func removed(t *testing.T, shop workshop, host *local.Cluster, csv string) {
 	t.Helper()
 	expect.Delete(t, host, object(operators+"v1alpha1", "Subscription", namespace, "flotilla", nil))
 	expect.Delete(t, host, object(operators+"v1alpha1", "ClusterServiceVersion", namespace, csv, nil))
@@ -332,4 +334,7 @@ func removed(t *testing.T, host *local.Cluster, csv string) {
 	home := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 	expect.Delete(t, host, home)
 	expect.Gone(t, host, home)
+	shop.run(t, shop.fleet.Program(kubebin.Kubectl), "--kubeconfig", host.Kubeconfig, "delete", "--timeout=60s",
+		"clusterroles,clusterrolebindings,customresourcedefinitions", "-l", "app.kubernetes.io/part-of=flotilla")
+	expect.Gone(t, host, &admissionregistrationv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: "flotilla-templates-pods"}})
 }
