@@ -77,12 +77,16 @@ func (w *worker) run(ctx context.Context) error {
 	return nil
 }
 
-// begin fills the queue with every binding that concerns the member.
+// begin fills the queue with every binding that concerns the member, and with those that objects in the member name: the watches
+// of a stand-by have told of them while there was no queue, and their bindings may be gone.
 func (w *worker) begin(ctx context.Context, queue workqueue.TypedRateLimitingInterface[types.NamespacedName]) error {
 	if err := w.feed.begin(ctx, queue); err != nil {
 		return err
 	}
 	w.tellLeftovers() // what a manager before said may be over
+	for _, e := range w.member.Objects.Held() {
+		w.objectChanged(e)
+	}
 	return w.enqueueAll(ctx)
 }
 

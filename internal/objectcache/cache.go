@@ -246,6 +246,24 @@ func (c *Cache) ByIndex(index, value string) ([]any, error) {
 	return found, nil
 }
 
+// Held are all objects of all kinds, as initial events, as far as the watches have told. Who has missed events catches up with it.
+func (c *Cache) Held() []Event {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	var events []Event
+	for gvk, w := range c.watches {
+		if w.informer == nil {
+			continue
+		}
+		for _, obj := range w.informer.GetStore().List() {
+			if object, ok := obj.(metav1.Object); ok {
+				events = append(events, Event{GVK: gvk, Object: object, Initial: true})
+			}
+		}
+	}
+	return events
+}
+
 func (c *Cache) synced(gvk schema.GroupVersionKind) (toolscache.Indexer, error) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()

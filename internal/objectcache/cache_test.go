@@ -3,6 +3,8 @@ package objectcache
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -136,6 +138,14 @@ func TestAWatchedKindIsListedThenFollowed(t *testing.T) {
 	blue, err := b.cache.ByIndex("color", "blue")
 	if err != nil || len(blue) != 1 {
 		t.Errorf("ByIndex(blue) = %v, %v, want one object", blue, err)
+	}
+	names := []string{}
+	for _, e := range b.cache.Held() {
+		names = append(names, fmt.Sprint(e.GVK.Kind, " ", e.Object.GetName(), " ", e.Initial))
+	}
+	slices.Sort(names)
+	if diff := cmp.Diff([]string{"Widget a true", "Widget b true"}, names); diff != "" {
+		t.Errorf("Held() differs (-want +got):\n%s", diff)
 	}
 	if err := b.client.Resource(widgetResource).Namespace("shop").Delete(t.Context(), "a", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)

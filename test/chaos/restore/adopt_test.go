@@ -27,13 +27,13 @@ func TestANewHostTakesNothingOverUntilItIsToldTo(t *testing.T) {
 	for _, d := range []*appsv1.Deployment{builder.Deployment(ns, "web"), builder.Deployment(ns, "api")} {
 		expect.Change(t, member, d, func(d *appsv1.Deployment) { d.Annotations[v1alpha1.HostAnnotation] = oldHost })
 	}
-	for _, name := range []*appsv1.Deployment{template, other} {
-		expect.Seen(t, fleet.Host, expect.Binding(name),
+	for _, name := range []string{"web", "api"} {
+		expect.Seen(t, fleet.Host, bindingOf(ns, name),
 			expect.Condition(v1alpha1.ConditionApplied, metav1.ConditionFalse, v1alpha1.ReasonOtherHost, v1alpha1.AdoptFromAnnotation+"="+oldHost))
 	}
 	expect.Delete(t, fleet.Host, other)
 	expect.Change(t, fleet.Host, template, set("web:2"))
-	expect.Gone(t, fleet.Host, expect.Binding(other))
+	expect.Gone(t, fleet.Host, bindingOf(ns, "api"))
 	before := images(t, fleet, ns, map[string]string{"member1/web": "web:1", "member1/api": "web:1"})
 	expect.Change(t, fleet.Host, template, set("web:1"))
 
@@ -43,7 +43,7 @@ func TestANewHostTakesNothingOverUntilItIsToldTo(t *testing.T) {
 	expect.Change(t, fleet.Host, cluster, func(c *v1alpha1.Cluster) {
 		metav1.SetMetaDataAnnotation(&c.ObjectMeta, v1alpha1.AdoptFromAnnotation, oldHost)
 	})
-	expect.Seen(t, fleet.Host, expect.Binding(template), expect.Condition(v1alpha1.ConditionApplied, metav1.ConditionTrue, v1alpha1.ReasonApplied, ""))
+	expect.Seen(t, fleet.Host, bindingOf(ns, "web"), expect.Condition(v1alpha1.ConditionApplied, metav1.ConditionTrue, v1alpha1.ReasonApplied, ""))
 	expect.Seen(t, member, builder.Deployment(ns, "web"), func(d *appsv1.Deployment) error {
 		if d.Annotations[v1alpha1.HostAnnotation] == oldHost {
 			return errors.New("it still has the other host's mark")

@@ -83,6 +83,9 @@ func app(t *testing.T, fleet *local.Fleet, ns, name string, clusters ...string) 
 	return builder.Deployment(ns, name)
 }
 
+// bindingOf names the binding of a Deployment. What a client has read does not say its kind.
+func bindingOf(ns, name string) v1alpha1.Binding { return expect.Binding(builder.Deployment(ns, name)) }
+
 // canary is an override policy for one template.
 func canary(ns, template, tag string) *v1alpha1.OverridePolicy {
 	policy := &v1alpha1.OverridePolicy{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "canary"}}
@@ -148,7 +151,7 @@ func TestAHostThatIsRestoredHarmsNothingThatItHasForgotten(t *testing.T) {
 	expect.Change(t, fleet.Host, builder.Policy(ns, "moved"), func(p *v1alpha1.PropagationPolicy) {
 		p.Spec.Placement.ClusterAffinity.ClusterNames = []string{two}
 	})
-	born := app(t, fleet, ns, "born", one, two)
+	app(t, fleet, ns, "born", one, two)
 	stray := app(t, fleet, ns, "stray", one)
 	// All this may have happened on the renewal of the lease that the backup has. What follows is told by the lease alone.
 	renewedSince(t, fleet, time.Now())
@@ -163,7 +166,7 @@ func TestAHostThatIsRestoredHarmsNothingThatItHasForgotten(t *testing.T) {
 
 	t.Log("what the host lacks comes again, what it has forgotten stays, and it says so")
 	for _, name := range []string{"newer", "renewed", "changed", "overridden"} {
-		expect.Seen(t, fleet.Host, expect.Binding(apps[name]), expect.Condition(v1alpha1.ConditionApplied, metav1.ConditionFalse, v1alpha1.ReasonUnremembered, "backup"))
+		expect.Seen(t, fleet.Host, bindingOf(ns, name), expect.Condition(v1alpha1.ConditionApplied, metav1.ConditionFalse, v1alpha1.ReasonUnremembered, "backup"))
 	}
 	for member, left := range map[string]string{one: "2 objects", two: "2 objects"} {
 		expect.Seen(t, fleet.Host, &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: member}}, func(c *v1alpha1.Cluster) error {
@@ -181,8 +184,8 @@ func TestAHostThatIsRestoredHarmsNothingThatItHasForgotten(t *testing.T) {
 	expect.Change(t, fleet.Host, apps["renewed"], set("web:2"))
 	expect.Change(t, fleet.Host, apps["changed"], set("web:3"))
 	app(t, fleet, ns, "born", one, two)
-	expect.Seen(t, fleet.Host, expect.Binding(apps["renewed"]), expect.Condition(v1alpha1.ConditionApplied, metav1.ConditionTrue, v1alpha1.ReasonApplied, ""))
-	expect.Seen(t, fleet.Host, expect.Binding(born), expect.Condition(v1alpha1.ConditionApplied, metav1.ConditionTrue, v1alpha1.ReasonApplied, ""))
+	expect.Seen(t, fleet.Host, bindingOf(ns, "renewed"), expect.Condition(v1alpha1.ConditionApplied, metav1.ConditionTrue, v1alpha1.ReasonApplied, ""))
+	expect.Seen(t, fleet.Host, bindingOf(ns, "born"), expect.Condition(v1alpha1.ConditionApplied, metav1.ConditionTrue, v1alpha1.ReasonApplied, ""))
 	forward["member1/changed"] = "web:3"
 	delete(before, "member1/changed")
 	unharmed(t, before, images(t, fleet, ns, forward))
