@@ -15,7 +15,6 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
@@ -169,5 +168,5 @@ func goBack(t *testing.T, fleet *local.Fleet, s store, snapshot string) {
 		t.Fatal(err)
 	}
 	t.Logf("taken over %s after the host was back; what it has forgotten: %s", found.Spec.AcquireTime.Sub(restored).Round(time.Millisecond),
-		metav1.ObjectMeta(found.ObjectMeta).Annotations[v1alpha1.GapsAnnotation])
+		found.Annotations[v1alpha1.GapsAnnotation])
 }

@@ -86,10 +86,10 @@ func app(t *testing.T, fleet *local.Fleet, ns, name string, clusters ...string) 
 // bindingOf names the binding of a Deployment. What a client has read does not say its kind.
 func bindingOf(ns, name string) v1alpha1.Binding { return expect.Binding(builder.Deployment(ns, name)) }
 
-// canary is an override policy for one template.
-func canary(ns, template, tag string) *v1alpha1.OverridePolicy {
+// canary is an override policy for the template that is overridden.
+func canary(ns, tag string) *v1alpha1.OverridePolicy {
 	policy := &v1alpha1.OverridePolicy{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "canary"}}
-	policy.Spec.ResourceSelectors = []v1alpha1.ResourceSelector{{APIVersion: "apps/v1", Kind: "Deployment", Name: template}}
+	policy.Spec.ResourceSelectors = []v1alpha1.ResourceSelector{{APIVersion: "apps/v1", Kind: "Deployment", Name: "overridden"}}
 	policy.Spec.OverrideRules = []v1alpha1.OverrideRule{{Overriders: v1alpha1.Overriders{
 		ImageOverrider: []v1alpha1.ImageOverrider{{Component: v1alpha1.ImageTag, Operator: v1alpha1.OverrideReplace, Value: tag}},
 	}}}
@@ -136,7 +136,7 @@ func TestAHostThatIsRestoredHarmsNothingThatItHasForgotten(t *testing.T) {
 		apps[name] = app(t, fleet, ns, name, one)
 	}
 	apps["moved"] = app(t, fleet, ns, "moved", one)
-	expect.Create(t, fleet.Host, canary(ns, "overridden", "1-canary"))
+	expect.Create(t, fleet.Host, canary(ns, "1-canary"))
 	images(t, fleet, ns, map[string]string{
 		"member1/same": "web:1", "member1/newer": "web:1", "member1/renewed": "web:1", "member1/changed": "web:1",
 		"member1/overridden": "web:1-canary", "member1/gone": "web:1", "member1/moved": "web:1",
@@ -155,7 +155,7 @@ func TestAHostThatIsRestoredHarmsNothingThatItHasForgotten(t *testing.T) {
 	stray := app(t, fleet, ns, "stray", one)
 	// All this may have happened on the renewal of the lease that the backup has. What follows is told by the lease alone.
 	renewedSince(t, fleet, time.Now())
-	expect.Change(t, fleet.Host, canary(ns, "overridden", ""), func(p *v1alpha1.OverridePolicy) { p.Spec = canary(ns, "overridden", "2-canary").Spec })
+	expect.Change(t, fleet.Host, canary(ns, ""), func(p *v1alpha1.OverridePolicy) { p.Spec = canary(ns, "2-canary").Spec })
 	before := images(t, fleet, ns, map[string]string{
 		"member1/same": "web:1", "member1/newer": "web:2", "member1/renewed": "web:2", "member1/changed": "web:2",
 		"member1/overridden": "web:2-canary", "member2/moved": "web:1",
