@@ -27,8 +27,8 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/membercluster"
 )
 
-// +kubebuilder:rbac:groups=flotilla.dev,resources=clusters,verbs=get;list;watch;patch;update
-// +kubebuilder:rbac:groups=flotilla.dev,resources=clusters/status,verbs=get;patch;update
+// +kubebuilder:rbac:groups=flotilla.dev,resources=clusters,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=flotilla.dev,resources=clusters/status,verbs=patch
 // +kubebuilder:rbac:groups=flotilla.dev,resources=clusters/finalizers,verbs=update
 // +kubebuilder:rbac:groups=flotilla.dev,resources=resourcebindings;clusterresourcebindings,verbs=get;list;watch
 // +kubebuilder:rbac:roleName=flotilla-credentials,groups="",resources=secrets,verbs=get

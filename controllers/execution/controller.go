@@ -25,7 +25,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/templates"
 )
 
-// +kubebuilder:rbac:groups=flotilla.dev,resources=resourcebindings;clusterresourcebindings,verbs=get;list;watch;update;patch
+// +kubebuilder:rbac:groups=flotilla.dev,resources=resourcebindings;clusterresourcebindings,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=flotilla.dev,resources=resourcebindings/finalizers;clusterresourcebindings/finalizers,verbs=update
 // +kubebuilder:rbac:groups=flotilla.dev,resources=clusters,verbs=get;list;watch
 

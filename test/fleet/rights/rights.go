@@ -76,13 +76,22 @@ func Unused(roles []Role, asked []Access) []string {
 	return slices.Compact(unused)
 }
 
+// virtual are verbs that no request has: RBAC and admission policies ask whether the account may, when it does something else.
+var virtual = []string{"bind", "escalate", "manage"}
+
+// serves is true when a request shows that a verb is needed: its own, or one that the API server answers with it. An apply that creates
+// is a patch that needs create, too; a client that is served a list by a watch needs list of servers that cannot.
+func serves(asked, verb string) bool {
+	return asked == verb || asked == "patch" && verb == "create" || asked == "watch" && verb == "list"
+}
+
 func unusedOf(role string, rule rbacv1.PolicyRule, asked []Access) []string {
 	var unused []string
 	for _, group := range rule.APIGroups {
 		for _, resource := range rule.Resources {
 			for _, verb := range rule.Verbs {
-				used := slices.ContainsFunc(asked, func(a Access) bool {
-					return a.Verb == verb && a.Group == group && a.Resource == resource &&
+				used := slices.Contains(virtual, verb) || slices.ContainsFunc(asked, func(a Access) bool {
+					return serves(a.Verb, verb) && a.Group == group && a.Resource == resource &&
 						(len(rule.ResourceNames) == 0 || slices.Contains(rule.ResourceNames, a.Name))
 				})
 				if !used {

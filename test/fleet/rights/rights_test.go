@@ -21,15 +21,19 @@ func TestWhatIsDeniedIsToldOnceUnlessItIsExpected(t *testing.T) {
 
 func TestAGrantIsUnusedUntilItsVerbItsResourceAndItsNameAreAskedFor(t *testing.T) {
 	roles := []Role{{Name: "r", Rules: []rbacv1.PolicyRule{
+		{APIGroups: []string{"flotilla.dev"}, Resources: []string{"templates"}, Verbs: []string{"manage"}},
+		{APIGroups: []string{"batch"}, Resources: []string{"jobs"}, Verbs: []string{"create", "patch", "list", "watch", "delete"}},
 		{APIGroups: []string{"apps"}, Resources: []string{"deployments", "deployments/status"}, Verbs: []string{"get", "patch"}},
 		{APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{"credentials"}, Verbs: []string{"patch"}},
 	}}}
 	asked := []Access{
+		{Verb: "patch", Group: "batch", Resource: "jobs", Name: "report"},
+		{Verb: "watch", Group: "batch", Resource: "jobs"},
 		{Verb: "get", Group: "apps", Resource: "deployments", Name: "web"},
 		{Verb: "patch", Group: "apps", Resource: "deployments/status", Name: "web"},
 		{Verb: "patch", Resource: "secrets", Name: "others"},
 	}
-	want := []string{"r: get deployments.apps/status", "r: patch deployments.apps", "r: patch secrets"}
+	want := []string{"r: delete jobs.batch", "r: get deployments.apps/status", "r: patch deployments.apps", "r: patch secrets"}
 	if diff := cmp.Diff(want, Unused(roles, asked)); diff != "" {
 		t.Errorf("Unused() (-want +got):\n%s", diff)
 	}
