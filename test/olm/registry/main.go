@@ -21,6 +21,7 @@ import (
 	"github.com/operator-framework/operator-registry/pkg/cache"
 	"github.com/operator-framework/operator-registry/pkg/server"
 	"google.golang.org/grpc"
+	health "google.golang.org/grpc/health/grpc_health_v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -62,6 +63,7 @@ func run(ctx context.Context, bundle, listen string) error {
 	}
 	registry := grpc.NewServer()
 	api.RegisterRegistryServer(registry, server.NewRegistryServer(store))
+	health.RegisterHealthServer(registry, server.NewHealthServer())
 	context.AfterFunc(ctx, registry.Stop)
 	return registry.Serve(listener)
 }
