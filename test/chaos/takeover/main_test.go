@@ -1,0 +1,214 @@
+package takeover
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/configfile"
+	"github.com/flotilla-dev/flotilla/test/builder"
+	"github.com/flotilla-dev/flotilla/test/expect"
+	"github.com/flotilla-dev/flotilla/test/fleet/local"
+	"github.com/flotilla-dev/flotilla/test/fleet/process"
+)
+
+// leaseVariable chooses the leases: default for those of config/manager, else those of testdata.
+const leaseVariable = "FLOTILLA_LEASE"
+
+var bed = local.Bed{Options: local.Options{Members: 2, Managers: 3, Nodes: 1, ManagerConfig: managerConfig()}}
+
+func managerConfig() string {
+	if os.Getenv(leaseVariable) == "default" {
+		return ""
+	}
+	return "testdata/manager.yaml"
+}
+
+func TestMain(m *testing.M) { os.Exit(bed.Run(m)) }
+
+// leases are the settings of the fleet's managers.
+func leases(t *testing.T) configfile.LeaderElection {
+	t.Helper()
+	c, err := configfile.Load(managerConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.LeaderElection
+}
+
+// readyFleet is a fleet all of whose managers run and could take over.
+func readyFleet(t *testing.T) *local.Fleet {
+	t.Helper()
+	fleet := bed.Fleet(t)
+	for _, manager := range fleet.Managers() {
+		if fleet.Status(manager) == process.Gone { // it lost the lease on a machine that is very busy
+			if err := fleet.Start(t.Context(), manager); err != nil {
+				t.Fatal(err)
+			}
+		}
+		expect.Eventually(t, manager+" to be ready", func(ctx context.Context) error { return probe(ctx, fleet, manager, "/readyz") })
+	}
+	leader(t, fleet)
+	return fleet
+}
+
+// probe asks a manager, as a kubelet does.
+func probe(ctx context.Context, fleet *local.Fleet, manager, path string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+fleet.HealthAddress(manager)+path, nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s%s: %s", manager, path, response.Status)
+	}
+	return nil
+}
+
+// leader waits until a manager leads, and names it.
+func leader(t *testing.T, fleet *local.Fleet) string {
+	t.Helper()
+	name := ""
+	expect.Eventually(t, "a leader", func(ctx context.Context) error {
+		var err error
+		name, err = fleet.Leader(ctx)
+		return err
+	})
+	return name
+}
+
+// propagated makes n ConfigMaps with the value "first" in a namespace of their own, and waits until every member holds them.
+func propagated(t *testing.T, fleet *local.Fleet, n int) string {
+	t.Helper()
+	ns := expect.Namespace(t, fleet)
+	expect.Create(t, fleet.Host, builder.Policy(ns, "all", builder.Selecting("v1", "ConfigMap", "")))
+	for i := range n {
+		expect.Create(t, fleet.Host, builder.ConfigMap(ns, nameOf(i), "value", "first"))
+	}
+	everywhere(t, fleet, ns, n, "first")
+	settled(t, fleet)
+	return ns
+}
+
+func nameOf(i int) string { return "c" + strconv.Itoa(i) }
+
+// write gives one of the ConfigMaps a value, as a user does.
+func write(t *testing.T, fleet *local.Fleet, ns string, i int, value string) {
+	t.Helper()
+	patch := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"data":{"value":%q}}`, value))
+	if err := fleet.Host.Client().Patch(t.Context(), builder.ConfigMap(ns, nameOf(i), "", ""), patch); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// everywhere waits until every member holds all of n ConfigMaps with a value.
+func everywhere(t *testing.T, fleet *local.Fleet, ns string, n int, value string) {
+	t.Helper()
+	for _, member := range fleet.Members {
+		expect.Eventually(t, fmt.Sprintf("%d config maps with the value %s in %s", n, value, member.Name), func(ctx context.Context) error {
+			held, err := count(ctx, member, ns, value)
+			if err != nil {
+				return err
+			}
+			if held != n {
+				return fmt.Errorf("it holds %d of %d", held, n)
+			}
+			return nil
+		})
+	}
+}
+
+// count is how many ConfigMaps of a namespace a member holds with a value, because of templates.
+func count(ctx context.Context, member *local.Cluster, ns, value string) (int, error) {
+	var list corev1.ConfigMapList
+	if err := member.Client().List(ctx, &list, client.InNamespace(ns), client.MatchingLabels{v1alpha1.ManagedLabel: "true"}); err != nil {
+		return 0, err
+	}
+	held := 0
+	for _, c := range list.Items {
+		if c.Data["value"] == value {
+			held++
+		}
+	}
+	return held, nil
+}
+
+// holding is count, which must not fail.
+func holding(t *testing.T, member *local.Cluster, ns, value string) int {
+	t.Helper()
+	n, err := count(t.Context(), member, ns, value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// arrived waits until every member holds one of the ConfigMaps with a value, and returns when that was.
+func arrived(t *testing.T, fleet *local.Fleet, ns string, i int, value string) time.Time {
+	t.Helper()
+	for _, member := range fleet.Members {
+		expect.Seen(t, member, builder.ConfigMap(ns, nameOf(i), "", ""), func(c *corev1.ConfigMap) error {
+			if c.Data["value"] != value {
+				return fmt.Errorf("it holds %s", c.Data["value"])
+			}
+			return nil
+		})
+	}
+	return time.Now()
+}
+
+// settled waits until nobody has written anything for ten looks in a row, but for leases, events and what is refused.
+func settled(t *testing.T, fleet *local.Fleet) {
+	t.Helper()
+	last, same := -1, 0
+	expect.Eventually(t, "quiet", func(ctx context.Context) error {
+		now := 0
+		for _, cluster := range append([]*local.Cluster{fleet.Host}, fleet.Members...) {
+			counts, err := cluster.RequestCounts(ctx)
+			if err != nil {
+				return err
+			}
+			now += counts.Total(func(r local.Request) bool {
+				return r.Write() && r.Resource != "leases" && r.Resource != "events" && r.Code != "403"
+			})
+		}
+		if now != last {
+			last, same = now, 0
+		}
+		if same++; same < 10 {
+			return fmt.Errorf("quiet for %d looks only", same)
+		}
+		return nil
+	})
+}
+
+// writesSince are the writes to a cluster's ConfigMaps in a namespace, by name.
+func writesSince(t *testing.T, cluster *local.Cluster, ns string, since time.Time) map[string]int {
+	t.Helper()
+	writes, err := cluster.Writes(since)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]int{}
+	for _, w := range writes {
+		if w.Namespace == ns && w.Resource == "configmaps" {
+			found[w.Name]++
+		}
+	}
+	return found
+}

@@ -1,0 +1,161 @@
+package takeover
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flotilla-dev/flotilla/test/expect"
+	"github.com/flotilla-dev/flotilla/test/fleet/local"
+	"github.com/flotilla-dev/flotilla/test/fleet/process"
+)
+
+// bindings is how many the next leader has to look at again.
+const bindings = 100
+
+func TestEveryManagerIsReadyAndOneSaysThatItLeads(t *testing.T) {
+	fleet := readyFleet(t)
+	var leading []string
+	for _, manager := range fleet.Managers() {
+		if err := probe(t.Context(), fleet, manager, "/readyz/warm"); err != nil {
+			t.Error(err)
+		}
+		if probe(t.Context(), fleet, manager, "/readyz/leading") == nil {
+			leading = append(leading, manager)
+		}
+	}
+	if diff := cmp.Diff([]string{leader(t, fleet)}, leading); diff != "" {
+		t.Errorf("who leads (-want +got):\n%s", diff)
+	}
+}
+
+func TestTheNextLeaderServesFirstWhatChangedWhileNobodyLed(t *testing.T) {
+	for name, tc := range map[string]struct {
+		end func(*local.Fleet, context.Context, string) error
+		// bound is the longest that a change may take since the end, as a part of the lease.
+		bound float64
+	}{
+		"after kill -9": {(*local.Fleet).Kill, 4},
+		"after SIGTERM": {(*local.Fleet).Terminate, 0.7}, // less than the lease would have lasted
+	} {
+		t.Run(name, func(t *testing.T) {
+			fleet, lease := readyFleet(t), leases(t).LeaseDuration.Duration
+			ns := propagated(t, fleet, bindings)
+			victim, start := leader(t, fleet), time.Now()
+			ended := make(chan error, 1)
+			go func() { ended <- tc.end(fleet, t.Context(), victim) }()
+			write(t, fleet, ns, 0, "second")
+			at := arrived(t, fleet, ns, 0, "second")
+			if err := <-ended; err != nil {
+				t.Fatal(err)
+			}
+			next := leader(t, fleet)
+			taken, err := fleet.LeaseTaken(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("MEASURED %s, lease %s, %d bindings: a change arrives %s after the end of %s, %s after %s has taken the lease", name, lease, bindings,
+				at.Sub(start).Round(time.Millisecond), victim, at.Sub(taken).Round(time.Millisecond), next)
+			if longest := time.Duration(tc.bound * float64(lease)); at.Sub(start) > longest {
+				t.Errorf("it took %s, want %s at most", at.Sub(start), longest)
+			}
+			if at.Sub(taken) > 2*time.Second {
+				t.Errorf("it took %s since the lease was taken, want 2s at most", at.Sub(taken))
+			}
+			settled(t, fleet)
+			for _, member := range fleet.Members {
+				if diff := cmp.Diff(map[string]int{nameOf(0): 1}, writesSince(t, member, ns, start)); diff != "" {
+					t.Errorf("writes to %s (-want +got):\n%s", member.Name, diff)
+				}
+			}
+			if err := fleet.Start(t.Context(), victim); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// TestALeaderThatWasSuspendedWritesNothingWhenItGoesOn suspends it in the middle of its work, which others finish and go beyond.
+// What it was about to write is old by then.
+func TestALeaderThatWasSuspendedWritesNothingWhenItGoesOn(t *testing.T) {
+	fleet := readyFleet(t)
+	ns := propagated(t, fleet, bindings)
+	old := leader(t, fleet)
+	for _, member := range fleet.Members { // so that it has a lot to do when it is suspended
+		if err := fleet.Slow(t.Context(), member.Name, 200*time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range bindings {
+		write(t, fleet, ns, i, "second")
+	}
+	if err := fleet.Stop(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+	stopped := time.Now()
+	for _, member := range fleet.Members {
+		if err := fleet.Heal(t.Context(), member.Name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := undone(t, fleet, ns, "second")
+	for i := range bindings {
+		write(t, fleet, ns, i, "third")
+	}
+	everywhere(t, fleet, ns, bindings, "third")
+	t.Logf("%s was suspended with %d objects to write; %s after that all members held what was written since", old, left, time.Since(stopped).Round(time.Millisecond))
+	settled(t, fleet)
+
+	resumed := time.Now()
+	if err := fleet.Start(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+	expect.Eventually(t, "the end of "+old, func(context.Context) error {
+		if status := fleet.Status(old); status != process.Gone {
+			return fmt.Errorf("it is %s", status)
+		}
+		return nil
+	})
+	t.Logf("MEASURED %s ended %s after it went on", old, time.Since(resumed).Round(time.Millisecond))
+	settled(t, fleet)
+	for _, member := range fleet.Members {
+		if diff := cmp.Diff(map[string]int{}, writesSince(t, member, ns, resumed)); diff != "" {
+			t.Errorf("stale writes to %s (-want +got):\n%s", member.Name, diff)
+		}
+	}
+	if stale := hostWritesOf(t, fleet, old, resumed); len(stale) > 0 {
+		t.Errorf("stale writes to the host: %v", stale)
+	}
+	everywhere(t, fleet, ns, bindings, "third")
+	if err := fleet.Start(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// undone counts the ConfigMaps of all members that do not hold a value.
+func undone(t *testing.T, fleet *local.Fleet, ns, value string) int {
+	t.Helper()
+	n := 0
+	for _, member := range fleet.Members {
+		n += bindings - holding(t, member, ns, value)
+	}
+	return n
+}
+
+// hostWritesOf are the writes of one manager to the host, its attempts at the lease included.
+func hostWritesOf(t *testing.T, fleet *local.Fleet, manager string, since time.Time) []local.Write {
+	t.Helper()
+	credential, err := fleet.Credential(manager)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writes, err := fleet.Host.Writes(since)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.DeleteFunc(writes, func(w local.Write) bool { return w.Credential != credential })
+}
