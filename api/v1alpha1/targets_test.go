@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"k8s.io/utils/ptr"
 )
 
 func TestATemplateGoesWhereItWasDecidedAndWhereItIsRequired(t *testing.T) {
@@ -113,18 +112,18 @@ func TestAClusterKeepsWhatSomebodyWantedPreserved(t *testing.T) {
 
 func TestReplicasThatNoClusterHasAreUnplaced(t *testing.T) {
 	divided := &Placement{ReplicaScheduling: &ReplicaScheduling{ReplicaSchedulingType: Divided}}
-	two := []TargetCluster{{Name: "a", Replicas: ptr.To[int32](2)}, {Name: "b"}}
+	two := []TargetCluster{{Name: "a", Replicas: new(int32(2))}, {Name: "b"}}
 	for name, tc := range map[string]struct {
 		spec BindingSpec
 		want int32
 	}{
-		"all have their place":           {BindingSpec{Placement: divided, Replicas: ptr.To[int32](2), Clusters: two}, 0},
-		"some have none":                 {BindingSpec{Placement: divided, Replicas: ptr.To[int32](5), Clusters: two}, 3},
-		"none has one":                   {BindingSpec{Placement: divided, Replicas: ptr.To[int32](5)}, 5},
-		"some are not wanted any more":   {BindingSpec{Placement: divided, Replicas: ptr.To[int32](1), Clusters: two}, 0},
-		"every cluster has all of them":  {BindingSpec{Placement: &Placement{}, Replicas: ptr.To[int32](5), Clusters: two}, 0},
+		"all have their place":           {BindingSpec{Placement: divided, Replicas: new(int32(2)), Clusters: two}, 0},
+		"some have none":                 {BindingSpec{Placement: divided, Replicas: new(int32(5)), Clusters: two}, 3},
+		"none has one":                   {BindingSpec{Placement: divided, Replicas: new(int32(5))}, 5},
+		"some are not wanted any more":   {BindingSpec{Placement: divided, Replicas: new(int32(1)), Clusters: two}, 0},
+		"every cluster has all of them":  {BindingSpec{Placement: &Placement{}, Replicas: new(int32(5)), Clusters: two}, 0},
 		"the kind has none":              {BindingSpec{Placement: divided, Clusters: two}, 0},
-		"nobody says where they are for": {BindingSpec{Replicas: ptr.To[int32](5)}, 0},
+		"nobody says where they are for": {BindingSpec{Replicas: new(int32(5))}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := tc.spec.Unplaced(); got != tc.want {

@@ -92,7 +92,7 @@ func (w *worker) doubtful(ctx context.Context, j job) (bool, error) {
 func (w *worker) templateChangedAt(ctx context.Context, resource v1alpha1.ObjectReference) (time.Time, error) {
 	template := &metav1.PartialObjectMetadata{}
 	template.SetGroupVersionKind(resource.GroupVersionKind())
-	key := client.ObjectKey(resource.Key())
+	key := resource.Key()
 	if resource.Wrapper != "" {
 		template.SetGroupVersionKind(v1alpha1.WrapperKind(resource.Namespace))
 		key.Name = resource.Wrapper

@@ -39,22 +39,28 @@ func (w *worker) remove(ctx context.Context, key types.NamespacedName, binding v
 		gone = gone && (action == applyplan.Gone || action == applyplan.Release)
 	}
 	w.leftovers.note(key, kept)
+	if binding != nil {
+		w.post(binding, removal(binding, gone, len(kept) > 0))
+	}
 	switch {
 	case len(kept) > 0:
-		if binding != nil {
-			w.post(binding, pending(nil, v1alpha1.ReasonUnremembered, leftoverMessage))
-		}
 		return reconcile.Result{RequeueAfter: recheckForgotten}, nil
-	case gone && binding != nil:
-		w.post(binding, report.Report{Gone: true, BindingGeneration: binding.GetGeneration()})
-	case binding != nil:
-		w.post(binding, pending(nil, v1alpha1.ReasonRemovingOld, "the member is removing the object"))
-	}
-	if gone {
+	case gone:
 		return reconcile.Result{}, nil
 	}
 	// The object's disappearance leads back here; the timer is for a watch that broke and cannot tell.
 	return reconcile.Result{RequeueAfter: recheckRemoving}, nil
+}
+
+// removal is the report of a member that is to hold nothing for a binding.
+func removal(binding v1alpha1.Binding, gone, kept bool) report.Report {
+	switch {
+	case kept:
+		return pending(nil, v1alpha1.ReasonUnremembered, leftoverMessage)
+	case gone:
+		return report.Report{Gone: true, BindingGeneration: binding.GetGeneration()}
+	}
+	return pending(nil, v1alpha1.ReasonRemovingOld, "the member is removing the object")
 }
 
 // held is everything in the member that is there because of the binding. What the watches do not show is

@@ -154,21 +154,22 @@ func TestAnAnswerCanBeReadAfterTheRequestPassed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var under context.Context
+	under := make(chan context.Context, 1)
 	response, err := g.fence.Wrap(roundTrip(func(r *http.Request) (*http.Response, error) {
-		under = r.Context()
+		under <- r.Context()
 		return g.server.RoundTrip(r)
 	})).RoundTrip(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if under.Err() != nil {
-		t.Errorf("the request ended before its answer was read: %v", under.Err())
+	passed := <-under
+	if passed.Err() != nil {
+		t.Errorf("the request ended before its answer was read: %v", passed.Err())
 	}
 	if err := response.Body.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if under.Err() == nil {
+	if passed.Err() == nil {
 		t.Error("the context of an answered request stays")
 	}
 }

@@ -306,11 +306,14 @@ func (i *installation) stop(managers []*manager) {
 	}
 	for _, m := range managers {
 		select {
-		case <-m.ended:
+		case err := <-m.ended:
+			if err != nil {
+				i.t.Errorf("a manager that is stopped ends with %v:\n%s", err, m.log())
+			}
 		case <-time.After(stopTimeout):
 			i.t.Errorf("a manager does not end:\n%s", m.log())
 			_ = m.cmd.Process.Kill()
-			<-m.ended
+			_ = <-m.ended
 		}
 	}
 }
