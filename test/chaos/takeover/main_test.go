@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -65,7 +68,7 @@ func readyFleet(t *testing.T) *local.Fleet {
 func probe(ctx context.Context, fleet *local.Fleet, manager, path string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+fleet.HealthAddress(manager)+path, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+fleet.Argument(manager, "--health-probe-bind-address")+path, nil)
 	if err != nil {
 		return err
 	}
@@ -90,6 +93,38 @@ func leader(t *testing.T, fleet *local.Fleet) string {
 		return err
 	})
 	return name
+}
+
+// terminate asks a manager to end (SIGTERM), as Kubernetes does, and returns when it is gone.
+func terminate(ctx context.Context, fleet *local.Fleet, manager string) error {
+	dir := filepath.Dir(filepath.Dir(fleet.Program("flotilla")))
+	return process.Table{PIDs: filepath.Join(dir, "pids"), Logs: filepath.Join(dir, "logs")}.Stop(ctx, 30*time.Second, manager)
+}
+
+// leaseWrites are the writes of the managers to their lease since then.
+func leaseWrites(t *testing.T, fleet *local.Fleet, since time.Time) []local.Write {
+	t.Helper()
+	writes, err := fleet.Host.Writes(since)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.DeleteFunc(writes, func(w local.Write) bool {
+		return w.Resource != "leases" || w.Namespace != v1alpha1.SystemNamespace || w.Code >= http.StatusBadRequest
+	})
+}
+
+// leaseTaken is when the manager that leads took the lease.
+func leaseTaken(t *testing.T, fleet *local.Fleet) time.Time {
+	t.Helper()
+	lease := &coordinationv1.Lease{}
+	key := client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: "flotilla-manager"}
+	if err := fleet.Host.Client().Get(t.Context(), key, lease); err != nil {
+		t.Fatal(err)
+	}
+	if lease.Spec.AcquireTime == nil {
+		t.Fatal("nobody has taken the lease")
+	}
+	return lease.Spec.AcquireTime.Time
 }
 
 // propagated makes n ConfigMaps with the value "first" in a namespace of their own, and waits until every member holds them.

@@ -35,29 +35,26 @@ func TestEveryManagerIsReadyAndOneSaysThatItLeads(t *testing.T) {
 
 func TestTheNextLeaderServesFirstWhatChangedWhileNobodyLed(t *testing.T) {
 	for name, tc := range map[string]struct {
-		end func(*local.Fleet, context.Context, string) error
+		end func(ctx context.Context, fleet *local.Fleet, manager string) error
 		// bound is the longest that a change may take since the end, as a part of the lease.
 		bound float64
 	}{
-		"after kill -9": {(*local.Fleet).Kill, 4},
-		"after SIGTERM": {(*local.Fleet).Terminate, 0.7}, // less than the lease would have lasted
+		"after kill -9": {func(ctx context.Context, fleet *local.Fleet, manager string) error { return fleet.Kill(ctx, manager) }, 4},
+		"after SIGTERM": {terminate, 0.7}, // less than the lease would have lasted
 	} {
 		t.Run(name, func(t *testing.T) {
 			fleet, lease := readyFleet(t), leases(t).LeaseDuration.Duration
 			ns := propagated(t, fleet, bindings)
 			victim, start := leader(t, fleet), time.Now()
 			ended := make(chan error, 1)
-			go func() { ended <- tc.end(fleet, t.Context(), victim) }()
+			go func() { ended <- tc.end(t.Context(), fleet, victim) }()
 			write(t, fleet, ns, 0, "second")
 			at := arrived(t, fleet, ns, 0, "second")
 			if err := <-ended; err != nil {
 				t.Fatal(err)
 			}
 			next := leader(t, fleet)
-			taken, err := fleet.LeaseTaken(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
+			taken := leaseTaken(t, fleet)
 			t.Logf("MEASURED %s, lease %s, %d bindings: a change arrives %s after the end of %s, %s after %s has taken the lease", name, lease, bindings,
 				at.Sub(start).Round(time.Millisecond), victim, at.Sub(taken).Round(time.Millisecond), next)
 			if longest := time.Duration(tc.bound * float64(lease)); at.Sub(start) > longest {
@@ -97,6 +94,8 @@ func TestALeaderThatWasSuspendedWritesNothingWhenItGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	stopped := time.Now()
+	renewals := leaseWrites(t, fleet, stopped.Add(-time.Minute))
+	credential := renewals[len(renewals)-1].Credential
 	for _, member := range fleet.Members {
 		if err := fleet.Heal(t.Context(), member.Name); err != nil {
 			t.Fatal(err)
@@ -127,7 +126,7 @@ func TestALeaderThatWasSuspendedWritesNothingWhenItGoesOn(t *testing.T) {
 			t.Errorf("stale writes to %s (-want +got):\n%s", member.Name, diff)
 		}
 	}
-	if stale := hostWritesOf(t, fleet, old, resumed); len(stale) > 0 {
+	if stale := hostWritesOf(t, fleet, credential, resumed); len(stale) > 0 {
 		t.Errorf("stale writes to the host: %v", stale)
 	}
 	everywhere(t, fleet, ns, bindings, "third")
@@ -146,13 +145,9 @@ func undone(t *testing.T, fleet *local.Fleet, ns, value string) int {
 	return n
 }
 
-// hostWritesOf are the writes of one manager to the host, its attempts at the lease included.
-func hostWritesOf(t *testing.T, fleet *local.Fleet, manager string, since time.Time) []local.Write {
+// hostWritesOf are the writes to the host with the credential of one manager, its attempts at the lease included.
+func hostWritesOf(t *testing.T, fleet *local.Fleet, credential string, since time.Time) []local.Write {
 	t.Helper()
-	credential, err := fleet.Credential(manager)
-	if err != nil {
-		t.Fatal(err)
-	}
 	writes, err := fleet.Host.Writes(since)
 	if err != nil {
 		t.Fatal(err)
