@@ -38,11 +38,14 @@ func (w workshop) table() process.Table {
 	return process.Table{PIDs: filepath.Join(w.fleet.Dir(), "pids"), Logs: filepath.Join(w.fleet.Dir(), "logs")}
 }
 
-// build builds a program of a module of the repository and returns its path.
+// build builds a program of a module of the repository and returns its path. What is built already may be running.
 func (w workshop) build(t *testing.T, name, module, source string) string {
 	t.Helper()
 	begin := time.Now()
 	target := filepath.Join(w.fleet.Dir(), "bin", name)
+	if _, err := os.Stat(target); err == nil {
+		return target
+	}
 	if err := kubebin.Own(t.Context(), filepath.Join(w.root, module), source, target); err != nil {
 		t.Fatal(err)
 	}
