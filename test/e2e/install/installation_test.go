@@ -313,7 +313,9 @@ func (i *installation) stop(managers []*manager) {
 		case <-time.After(stopTimeout):
 			i.t.Errorf("a manager does not end:\n%s", m.log())
 			_ = m.cmd.Process.Kill()
-			_ = <-m.ended
+			if err := <-m.ended; err != nil {
+				i.t.Logf("killed: %v", err)
+			}
 		}
 	}
 }

@@ -15,7 +15,9 @@ func (f *Fleet) Managers() []string { return names(f.state.Managers) }
 func (f *Fleet) Status(name string) process.Status { return f.processes.Status(name) }
 
 // MetricsAddress is the host and port where a manager serves its metrics, empty when the fleet has no such manager.
-func (f *Fleet) MetricsAddress(manager string) string { return f.Argument(manager, "--metrics-bind-address") }
+func (f *Fleet) MetricsAddress(manager string) string {
+	return f.Argument(manager, "--metrics-bind-address")
+}
 
 // Argument is what a manager's command line says for a flag, empty when it says nothing.
 func (f *Fleet) Argument(manager, flag string) string {
