@@ -61,6 +61,7 @@ func TestTwoOfTenClustersAreLeftAtTheRate(t *testing.T) {
 	for _, p := range policies { // each may go anywhere now, and nothing moves without a reason
 		expect.Change(t, fleet.Host, p, func(p *v1alpha1.PropagationPolicy) { p.Spec.Placement.ClusterAffinity = nil })
 	}
+	free(t, fleet, ns)
 
 	began := time.Now()
 	for _, name := range lost {
@@ -77,6 +78,24 @@ func TestTwoOfTenClustersAreLeftAtTheRate(t *testing.T) {
 	held(t, fleet, ns, 2*each, others...)
 	t.Logf("%d templates of %s are elsewhere %s after the loss, at %d/s", 2*each, strings.Join(lost, " and "), time.Since(began).Round(10*time.Millisecond), rate)
 	keptPace(t, fleet, ns, began)
+}
+
+// free waits until the bindings of a namespace may use any cluster, and that has been decided about.
+func free(t *testing.T, fleet *local.Fleet, ns string) {
+	t.Helper()
+	expect.Eventually(t, "bindings that may go anywhere", func(ctx context.Context) error {
+		var list v1alpha1.ResourceBindingList
+		if err := fleet.Host.Client().List(ctx, &list, client.InNamespace(ns)); err != nil {
+			return err
+		}
+		for i := range list.Items {
+			b := &list.Items[i]
+			if b.Spec.Placement.ClusterAffinity != nil || b.Status.SchedulerObservedGeneration != b.Generation {
+				return fmt.Errorf("%s may not yet", b.Name)
+			}
+		}
+		return nil
+	})
 }
 
 func of(cluster string, i int) string { return fmt.Sprintf("%s-%02d", cluster, i) }
