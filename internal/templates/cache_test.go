@@ -16,7 +16,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic/fake"
+	clienttesting "k8s.io/client-go/testing"
 	"sigs.k8s.io/yaml"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
@@ -72,6 +74,7 @@ type bed struct {
 	events   []string
 	wrappers []string
 	states   []schema.GroupVersionKind
+	watched  []string
 }
 
 func start(t *testing.T, objects ...runtime.Object) *bed {
@@ -83,6 +86,12 @@ func start(t *testing.T, objects ...runtime.Object) *bed {
 		}
 	}
 	b := &bed{client: fake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), lists, objects...)}
+	// The fake client does not repeat what happens between a list and the watch that follows it: start waits for the watches.
+	b.client.PrependWatchReactor("*", func(action clienttesting.Action) (bool, watch.Interface, error) {
+		w, err := b.client.Tracker().Watch(action.GetResource(), action.GetNamespace(), action.(clienttesting.WatchActionImpl).ListOptions)
+		b.note(&b.watched, action.GetResource().Resource)
+		return true, w, err
+	})
 	b.Cache = New(objectcache.Options{Client: b.client, Mapper: mapper{}})
 	b.OnEvent(func(e objectcache.Event) {
 		color, _, _ := unstructured.NestedString(e.Object.(*unstructured.Unstructured).Object, "data", "color")
@@ -107,6 +116,8 @@ func start(t *testing.T, objects ...runtime.Object) *bed {
 	t.Cleanup(func() { cancel(); <-stopped })
 	b.Watch(configMaps)
 	b.eventually(t, "the first lists", func() bool { return b.State(configMaps).Synced })
+	b.saw(t, &b.watched, resources[configMaps.GroupKind()].Resource)
+	b.saw(t, &b.watched, resources[v1alpha1.WrapperKind("shop").GroupKind()].Resource)
 	return b
 }
 
@@ -114,6 +125,19 @@ func (b *bed) note(list *[]string, text string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	*list = append(*list, text)
+}
+
+// shows waits until a ConfigMap has a color. Events do not tell: the first lists may have brought them before.
+func (b *bed) shows(t *testing.T, name, color string) {
+	t.Helper()
+	b.eventually(t, name+" "+color, func() bool {
+		obj, found, err := b.Get(configMaps, types.NamespacedName{Namespace: "shop", Name: name})
+		if err != nil || !found {
+			return false
+		}
+		got, _, _ := unstructured.NestedString(obj.(*unstructured.Unstructured).Object, "data", "color")
+		return got == color
+	})
 }
 
 func (b *bed) eventually(t *testing.T, what string, condition func() bool) {
@@ -176,12 +200,14 @@ func TestAWrappedTemplateComesBeforeANativeOneAndTheOlderWrapperBeforeTheNewer(t
 		t.Errorf("Wrapper() = %v, %v", holder, err)
 	}
 	b.delete(t, "old")
+	b.shows(t, "both", "new")
 	b.saw(t, &b.events, "ConfigMap both new")
 	b.saw(t, &b.wrappers, "shop/new")
 	if diff := cmp.Diff(map[string]string{"both": "new", "plain": "native"}, b.colors(t)); diff != "" {
 		t.Errorf("shown (-want +got):\n%s", diff)
 	}
 	b.delete(t, "new")
+	b.shows(t, "both", "native")
 	b.saw(t, &b.events, "ConfigMap both native")
 	if diff := cmp.Diff(map[string]string{"both": "native", "plain": "native"}, b.colors(t)); diff != "" {
 		t.Errorf("shown (-want +got):\n%s", diff)
