@@ -33,9 +33,11 @@ NODES    ?= 10
 
 # More flags for every go test, for example: make test-unit GOTESTFLAGS='-race -run Webster'.
 GOTESTFLAGS ?=
-# Packages that start control planes, and so run apart and one after the other.
+# Packages that start control planes, and so run apart. So many of them run at the same time: their tests wait for timers most of
+# the time. What is measured runs alone.
 FLEET_PACKAGES := /test/(fleet|integration|e2e|chaos|performance)(/|$$)
-FLEET_TEST     := go test -v -p 1 -count=1
+FLEETS         ?= 2
+FLEET_TEST     := go test -v -p $(FLEETS) -count=1
 
 ##@ General
 
@@ -149,7 +151,7 @@ test-chaos: kube ## Break managers and members of a fleet, and check what must h
 
 .PHONY: test-performance
 test-performance: kube ## Count writes, measure latency and memory on a fleet
-	$(FLEET_TEST) -timeout 20m $(GOTESTFLAGS) ./test/performance/...
+	$(FLEET_TEST) -p 1 -timeout 20m $(GOTESTFLAGS) ./test/performance/...
 
 ##@ Run
 
