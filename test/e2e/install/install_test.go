@@ -30,17 +30,7 @@ const (
 	shop         = "shop"
 	arriveWithin = 20 * time.Second
 	goneWithin   = 30 * time.Second
-	// runVariable lets the tests run.
-	runVariable = "FLOTILLA_INSTALL"
 )
-
-// wanted skips a test that was not asked for.
-func wanted(t *testing.T) {
-	t.Helper()
-	if os.Getenv(runVariable) == "" {
-		t.Skipf("set %s to install, move and uninstall on a host of its own", runVariable)
-	}
-}
 
 // overlay is a folder of config/overlays.
 func overlay(t *testing.T, name string) string {
@@ -53,7 +43,6 @@ func overlay(t *testing.T, name string) string {
 }
 
 func TestAFleetMovesFromOneOverlayToTheNextAndOutlivesTheUninstallation(t *testing.T) {
-	wanted(t)
 	fleet := bed.Fleet(t)
 	i := newInstallation(t, fleet)
 	i.apply(overlay(t, "dev"))
@@ -86,7 +75,6 @@ func TestAFleetMovesFromOneOverlayToTheNextAndOutlivesTheUninstallation(t *testi
 }
 
 func TestANamespaceAndAPrefixOfOnesOwnReachEverything(t *testing.T) {
-	wanted(t)
 	fleet := bed.Fleet(t)
 	i := newInstallation(t, fleet)
 	i.apply(i.renamed("staging", "namespace: fleet\nnamePrefix: blue-\n"))
