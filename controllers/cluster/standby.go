@@ -14,6 +14,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/memberprobe"
+	"github.com/flotilla-dev/flotilla/internal/telemetry"
 )
 
 const standbyName = "cluster-standby"
@@ -45,14 +46,18 @@ func setupStandby(mgr ctrl.Manager, r *Reconciler) error {
 
 // Reconcile connects one member, and comes back for credentials that were renewed: they are Secrets, which nobody watches.
 func (s *standby) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	if s.leads() {
-		return ctrl.Result{}, nil // the leader's own looks go on from here
-	}
 	var cluster v1alpha1.Cluster
-	if err := s.client.Get(ctx, req.NamespacedName, &cluster); apierrors.IsNotFound(err) {
+	err := s.client.Get(ctx, req.NamespacedName, &cluster)
+	if apierrors.IsNotFound(err) {
+		telemetry.ForgetCluster(req.Name) // a leader, too, whose Cluster somebody took away from its finalizer
+	}
+	switch {
+	case s.leads():
+		return ctrl.Result{}, nil // the leader's own looks go on from here
+	case apierrors.IsNotFound(err):
 		s.options.Connections.Disconnect(req.Name)
 		return ctrl.Result{}, nil
-	} else if err != nil {
+	case err != nil:
 		return ctrl.Result{}, fmt.Errorf("reading Cluster %s: %w", req.Name, err)
 	}
 	again := s.options.Timings.CollectInterval

@@ -85,7 +85,7 @@ func (w *worker) doubtful(ctx context.Context, j job) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return changed.Before(gap.To.Truncate(time.Second)), nil // times in managedFields are in seconds
+	return !gap.Ordered(changed), nil
 }
 
 // templateChangedAt reads from the host's API server when somebody changed a template last; changes of its status do not count.
@@ -129,5 +129,5 @@ func (w *worker) mayGo(ctx context.Context, binding v1alpha1.Binding, observed *
 
 func orderedAfter(obj client.Object, gap history.Gap) bool {
 	ordered := obj.GetDeletionTimestamp()
-	return ordered != nil && !ordered.Time.Before(gap.To.Truncate(time.Second))
+	return ordered != nil && gap.Ordered(ordered.Time)
 }

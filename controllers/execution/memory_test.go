@@ -93,9 +93,10 @@ func TestAnEndThatWasOrderedBeforeTheRestoreCountsNoMore(t *testing.T) {
 		deleted *metav1.Time
 		want    bool
 	}{
-		"not ordered":           {nil, false},
-		"before":                {ptr.To(metav1.NewTime(noon.Add(-time.Minute))), false},
-		"in the second, and on": {ptr.To(metav1.NewTime(noon.Truncate(time.Second))), true},
+		"not ordered":          {nil, false},
+		"before the backup":    {ptr.To(metav1.NewTime(noon.Add(-time.Hour))), false},
+		"before a manager led": {ptr.To(metav1.NewTime(noon.Add(-time.Minute))), true},
+		"since then":           {ptr.To(metav1.NewTime(noon.Truncate(time.Second))), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := orderedAfter(&v1alpha1.ResourceBinding{ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: tc.deleted}}, gap); got != tc.want {

@@ -10,8 +10,8 @@ const (
 	// shortest is how long a gap is at least to be kept. Restoring etcd means that every API server is stopped, etcd's members
 	// are replaced and all is started again; a manager that hands over its lease leaves a gap of a second or two.
 	shortest = 5 * time.Second
-	// most is how many gaps are kept, the latest ones. They lie in an annotation of the lease, at some 60 bytes each. A member
-	// that has been out of reach for as many crashes of managers is taken at its word.
+	// most is how many gaps are kept. They lie in an annotation of the lease, at some 60 bytes each. Above it the oldest ones are
+	// made one, which spans what was between them, too: what was written then is in doubt until a manager that wants it finds it.
 	most = 50
 	// layout of times: that of the lease, which has microseconds.
 	layout = "2006-01-02T15:04:05.000000Z"
@@ -25,6 +25,20 @@ type Gap struct {
 	To time.Time
 }
 
+// backup is how long after the last renewal in it a backup is made, at most: the longest time that a lease is held without being
+// renewed, and what clocks may differ by.
+const backup = time.Minute
+
+// Ordered says whether what somebody asked of the host at a time was asked after it was restored: a backup holds nothing that is
+// later than itself.
+func (g Gap) Ordered(asked time.Time) bool {
+	after := g.To
+	if backedUp := g.From.Add(backup); !g.From.IsZero() && backedUp.Before(after) {
+		after = backedUp
+	}
+	return !asked.Before(after.Truncate(time.Second)) // the API's times are in seconds
+}
+
 // Gaps are all that a host knows of, the earliest first.
 type Gaps []Gap
 
@@ -34,7 +48,11 @@ func (g Gaps) With(last, takeOver time.Time) Gaps {
 		return g
 	}
 	all := append(append(Gaps{}, g...), Gap{From: last, To: takeOver})
-	return all[max(0, len(all)-most):]
+	if over := len(all) - most; over > 0 {
+		all[over].From = all[0].From // none is dropped: it may be that of a restoration
+		all = all[over:]
+	}
+	return all
 }
 
 // String is what ParseGaps reads.

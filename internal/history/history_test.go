@@ -63,6 +63,9 @@ func TestGapsAreKeptWhenTheyAreLongEnough(t *testing.T) {
 	if len(gaps) != most {
 		t.Errorf("%d gaps are kept, want %d", len(gaps), most)
 	}
+	if _, lost := gaps.Lost(Stamp{At: at(30 * time.Second), Version: Version{Binding: 1}}, Version{Binding: 1}); !lost {
+		t.Error("a gap was dropped for later ones")
+	}
 	if last := gaps[most-1].From; !last.Equal(at((2*most - 1) * time.Hour)) {
 		t.Errorf("the last gap begins at %s, want the latest", last)
 	}
@@ -89,5 +92,26 @@ func TestGapsAndStampsAreReadAsTheyAreWritten(t *testing.T) {
 	}
 	if _, err := ParseGaps("2027-03-01T12:00:00.000000Z/later"); err == nil {
 		t.Error("a gap that ends later is read")
+	}
+}
+
+func TestWhatIsAskedAfterABackupWasMadeIsAnOrder(t *testing.T) {
+	restored := Gap{From: at(0), To: at(time.Hour)}
+	for name, tc := range map[string]struct {
+		gap   Gap
+		asked time.Time
+		want  bool
+	}{
+		"before the backup":                       {restored, at(-time.Minute), false},
+		"maybe just before the backup":            {restored, at(30 * time.Second), false},
+		"before a manager came back":              {restored, at(10 * time.Minute), true},
+		"after a manager came back":               {restored, at(2 * time.Hour), true},
+		"in the second in which one came back":    {Gap{From: at(0), To: at(20 * time.Second)}, at(20 * time.Second).Truncate(time.Second), true},
+		"before the first lease that is known of": {Gap{To: at(0)}, at(-time.Minute), false},
+		"after the first lease that is known of":  {Gap{To: at(0)}, at(time.Minute), true},
+	} {
+		if got := tc.gap.Ordered(tc.asked); got != tc.want {
+			t.Errorf("%s: Ordered() = %t, want %t", name, got, tc.want)
+		}
 	}
 }
