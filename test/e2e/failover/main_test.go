@@ -22,7 +22,7 @@ import (
 	"github.com/flotilla-dev/flotilla/test/fleet/local"
 )
 
-// Each member has room for the pods of TestAThousandTemplatesLeaveALostCluster.
+// Each member has room for the pods of TestManyTemplatesLeaveALostCluster.
 var bed = local.Bed{Options: local.Options{
 	Members: 3, Managers: 1,
 	MemberNodes: map[string]local.NodeGroup{"member1": large, "member2": large, "member3": large},
