@@ -3,6 +3,7 @@ package chaos
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -47,6 +48,9 @@ func TestARestartWithThreeHundredBindingsWritesNothing(t *testing.T) {
 	}
 }
 
+// pulses are written as long as a cluster lives: leases, what nodes tell of themselves, and what is told of all this.
+var pulses = []string{"leases", "nodes", "events"}
+
 // settled waits until nobody has written anything, anywhere, for a while: ten looks in a row. Requests that are refused do not
 // count: the host's own controllers never give up on what is template only.
 func settled(t *testing.T, fleet *local.Fleet) {
@@ -61,7 +65,7 @@ func settled(t *testing.T, fleet *local.Fleet) {
 				return err
 			}
 			now += counts.Total(func(r local.Request) bool {
-				return r.Write() && r.Resource != "leases" && r.Resource != "events" && r.Code != "403"
+				return r.Write() && !slices.Contains(pulses, r.Resource) && r.Code != "403"
 			})
 		}
 		if now != last {
