@@ -219,7 +219,7 @@ func settled(t *testing.T, fleet *local.Fleet) {
 				return err
 			}
 			now += counts.Total(func(r local.Request) bool {
-				return r.Write() && r.Resource != "leases" && r.Resource != "events" && r.Code != "403"
+				return r.Write() && r.Resource != "leases" && r.Resource != "nodes" && r.Resource != "events" && r.Code != "403"
 			})
 		}
 		if now != last {
