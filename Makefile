@@ -34,7 +34,7 @@ NODES    ?= 10
 # More flags for every go test, for example: make test-unit GOTESTFLAGS='-race -run Webster'.
 GOTESTFLAGS ?=
 # Packages that start control planes, and so run apart. So many of them run at the same time: their tests wait for timers most of
-# the time. What is measured runs alone.
+# the time. What is broken and what is measured runs alone.
 FLEET_PACKAGES := /test/(fleet|integration|e2e|chaos|performance)(/|$$)
 FLEETS         ?= 2
 FLEET_TEST     := go test -v -p $(FLEETS) -count=1
@@ -147,7 +147,7 @@ test-e2e: kube ## Run the tests of the whole product on a fleet of its own
 
 .PHONY: test-chaos
 test-chaos: kube ## Break managers and members of a fleet, and check what must hold all the same
-	$(FLEET_TEST) -timeout 20m $(GOTESTFLAGS) ./test/chaos/...
+	$(FLEET_TEST) -p 1 -timeout 20m $(GOTESTFLAGS) ./test/chaos/...
 
 .PHONY: test-performance
 test-performance: kube ## Count writes, measure latency and memory on a fleet
