@@ -35,11 +35,21 @@ func (w *worker) stamped(j job, content map[string]any) *unstructured.Unstructur
 		return manifest
 	}
 	manifest = manifest.DeepCopy()
-	stamp := history.Stamp{At: w.Memory.Renewed(), Version: versionOf(j.binding, j.template)}
 	annotations := manifest.GetAnnotations()
-	annotations[v1alpha1.WrittenAnnotation] = stamp.String()
+	annotations[v1alpha1.WrittenAnnotation] = w.mark(j)
 	manifest.SetAnnotations(annotations)
 	return manifest
+}
+
+// mark says when the manifest was written, and from what. The same one that is written once more, to put a drift back or to ask
+// what the member makes of it, keeps the mark that it has: a new one would change the object.
+func (w *worker) mark(j job) string {
+	live, version := liveOf(j.observed), versionOf(j.binding, j.template)
+	_, lost := w.forgotten(live, version)
+	if live != nil && live.Ours && live.Hash == j.rendered.Hash && live.Written != "" && !lost {
+		return live.Written
+	}
+	return history.Stamp{At: w.Memory.Renewed(), Version: version}.String()
 }
 
 // versionOf is what an object is made from; either may be nil.
