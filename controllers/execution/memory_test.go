@@ -15,6 +15,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/applyplan"
 	"github.com/flotilla-dev/flotilla/internal/history"
 	"github.com/flotilla-dev/flotilla/internal/membercluster"
+	"github.com/flotilla-dev/flotilla/internal/render"
 )
 
 var noon = time.Date(2027, 3, 1, 12, 0, 0, 500_000_000, time.UTC)
@@ -48,6 +49,28 @@ func TestWhatIsWrittenSaysWhenAndFromWhat(t *testing.T) {
 	unmarked := (&worker{dispatcher: &dispatcher{}}).stamped(j, content)
 	if diff := cmp.Diff(manifest(), unmarked.Object); diff != "" {
 		t.Errorf("without a lease (-want +got):\n%s", diff)
+	}
+}
+
+func TestWhatIsWrittenOnceMoreKeepsItsMark(t *testing.T) {
+	before, lost := history.Stamp{At: noon.Add(-2 * time.Hour)}.String(), history.Stamp{At: noon.Add(-time.Minute)}.String()
+	anew := history.Stamp{At: memory{}.Renewed()}.String()
+	for name, tc := range map[string]struct {
+		live *applyplan.Live
+		want string
+	}{
+		"the same":                 {&applyplan.Live{Ours: true, Hash: "h", Written: before}, before},
+		"another one":              {&applyplan.Live{Ours: true, Hash: "g", Written: before}, anew},
+		"the same, but foreign":    {&applyplan.Live{Hash: "h", Written: before}, anew},
+		"the same, without a mark": {&applyplan.Live{Ours: true, Hash: "h"}, anew},
+		"the same, in a gap":       {&applyplan.Live{Ours: true, Hash: "h", Written: lost}, anew},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := job{rendered: render.Rendered{Hash: "h"}, observed: &membercluster.Observed{Live: *tc.live}}
+			if got := (&worker{dispatcher: &dispatcher{Options: Options{Memory: memory{}}}}).mark(j); got != tc.want {
+				t.Errorf("mark() = %q, want %q", got, tc.want)
+			}
+		})
 	}
 }
 
