@@ -293,7 +293,7 @@ func forceRound(t *testing.T, fleet *local.Fleet, ns string, round int) {
 			return nil
 		})
 	}
-	settled(t, fleet)
+	expect.Quiet(t, fleet)
 }
 
 // witness is the one ConfigMap that differs from round to round: it proves that a round took place, and that writes are counted.
@@ -321,7 +321,7 @@ func restartManagers(t *testing.T, fleet *local.Fleet) {
 			t.Fatal(err)
 		}
 	}
-	leader(t, fleet)
+	expect.Leader(t, fleet)
 }
 
 // appliedEverywhere waits until every binding of a namespace is applied in every member.
@@ -387,7 +387,7 @@ func TestMembersThatChangeWhatTheyAreGivenAreNotWrittenToAgain(t *testing.T) {
 	calls := inject(t, fleet.Member("member1"), ns)
 	objects, n := spread(t, fleet, ns)
 	appliedEverywhere(t, fleet, ns, n)
-	settled(t, fleet)
+	expect.Quiet(t, fleet)
 
 	t.Log("everything is decided anew, again and again")
 	before, start, called := versions(t, fleet, objects), time.Now(), calls.Load()
@@ -414,7 +414,7 @@ func TestMembersThatChangeWhatTheyAreGivenAreNotWrittenToAgain(t *testing.T) {
 	t.Log("a restart forgets what members answered: what they rewrite costs one request, and no change")
 	before, start = versions(t, fleet, objects), time.Now()
 	restartManagers(t, fleet)
-	settled(t, fleet)
+	expect.Quiet(t, fleet)
 	for again := range 3 {
 		forceRound(t, fleet, ns, round+1+again)
 	}

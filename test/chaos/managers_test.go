@@ -16,18 +16,6 @@ import (
 	"github.com/flotilla-dev/flotilla/test/fleet/local"
 )
 
-// leader waits until a manager leads, and names it.
-func leader(t *testing.T, fleet *local.Fleet) string {
-	t.Helper()
-	name := ""
-	expect.Eventually(t, "a leader", func(ctx context.Context) error {
-		var err error
-		name, err = fleet.Leader(ctx)
-		return err
-	})
-	return name
-}
-
 // counting makes n ConfigMaps and a policy for them in a namespace.
 func counting(t *testing.T, fleet *local.Fleet, ns string, n int, during func(i int)) {
 	t.Helper()
@@ -78,7 +66,7 @@ func TestTheLeaderIsKilledInTheMiddleOfTwoHundredPropagations(t *testing.T) {
 	fleet := bed.Fleet(t)
 	ns := expect.Namespace(t, fleet)
 	const n = 200
-	victim := leader(t, fleet)
+	victim := expect.Leader(t, fleet)
 	start := time.Now()
 	counting(t, fleet, ns, n, func(i int) {
 		if i == n/2 {
@@ -89,7 +77,7 @@ func TestTheLeaderIsKilledInTheMiddleOfTwoHundredPropagations(t *testing.T) {
 	})
 	everywhere(t, fleet, ns, n)
 	t.Logf("%s was killed; %d config maps were in every member %s after the first was created", victim, n, time.Since(start).Round(time.Millisecond))
-	if now := leader(t, fleet); now == victim {
+	if now := expect.Leader(t, fleet); now == victim {
 		t.Errorf("%s leads, but it was killed", now)
 	}
 	appliedOnce(t, fleet, ns, start)

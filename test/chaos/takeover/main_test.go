@@ -60,7 +60,7 @@ func readyFleet(t *testing.T) *local.Fleet {
 		}
 		expect.Eventually(t, manager+" to be ready", func(ctx context.Context) error { return probe(ctx, fleet, manager, "/readyz") })
 	}
-	leader(t, fleet)
+	expect.Leader(t, fleet)
 	return fleet
 }
 
@@ -81,18 +81,6 @@ func probe(ctx context.Context, fleet *local.Fleet, manager, path string) error 
 		return fmt.Errorf("%s%s: %s", manager, path, response.Status)
 	}
 	return nil
-}
-
-// leader waits until a manager leads, and names it.
-func leader(t *testing.T, fleet *local.Fleet) string {
-	t.Helper()
-	name := ""
-	expect.Eventually(t, "a leader", func(ctx context.Context) error {
-		var err error
-		name, err = fleet.Leader(ctx)
-		return err
-	})
-	return name
 }
 
 // terminate asks a manager to end (SIGTERM), as Kubernetes does, and returns when it is gone.
@@ -136,7 +124,7 @@ func propagated(t *testing.T, fleet *local.Fleet, n int) string {
 		expect.Create(t, fleet.Host, builder.ConfigMap(ns, nameOf(i), "value", "first"))
 	}
 	everywhere(t, fleet, ns, n, "first")
-	settled(t, fleet)
+	expect.Quiet(t, fleet)
 	return ns
 }
 
@@ -205,31 +193,6 @@ func arrived(t *testing.T, fleet *local.Fleet, ns string, i int, value string) t
 		})
 	}
 	return time.Now()
-}
-
-// settled waits until nobody has written anything for ten looks in a row, but for leases, events and what is refused.
-func settled(t *testing.T, fleet *local.Fleet) {
-	t.Helper()
-	last, same := -1, 0
-	expect.Eventually(t, "quiet", func(ctx context.Context) error {
-		now := 0
-		for _, cluster := range append([]*local.Cluster{fleet.Host}, fleet.Members...) {
-			counts, err := cluster.RequestCounts(ctx)
-			if err != nil {
-				return err
-			}
-			now += counts.Total(func(r local.Request) bool {
-				return r.Write() && r.Resource != "leases" && r.Resource != "nodes" && r.Resource != "events" && r.Code != "403"
-			})
-		}
-		if now != last {
-			last, same = now, 0
-		}
-		if same++; same < 10 {
-			return fmt.Errorf("quiet for %d looks only", same)
-		}
-		return nil
-	})
 }
 
 // writesSince are the writes to a cluster's ConfigMaps in a namespace, by name.

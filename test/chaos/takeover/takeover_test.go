@@ -28,7 +28,7 @@ func TestEveryManagerIsReadyAndOneSaysThatItLeads(t *testing.T) {
 			leading = append(leading, manager)
 		}
 	}
-	if diff := cmp.Diff([]string{leader(t, fleet)}, leading); diff != "" {
+	if diff := cmp.Diff([]string{expect.Leader(t, fleet)}, leading); diff != "" {
 		t.Errorf("who leads (-want +got):\n%s", diff)
 	}
 }
@@ -45,7 +45,7 @@ func TestTheNextLeaderServesFirstWhatChangedWhileNobodyLed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			fleet, lease := readyFleet(t), leases(t).LeaseDuration.Duration
 			ns := propagated(t, fleet, bindings)
-			victim, start := leader(t, fleet), time.Now()
+			victim, start := expect.Leader(t, fleet), time.Now()
 			ended := make(chan error, 1)
 			go func() { ended <- tc.end(t.Context(), fleet, victim) }()
 			write(t, fleet, ns, 0, "second")
@@ -53,7 +53,7 @@ func TestTheNextLeaderServesFirstWhatChangedWhileNobodyLed(t *testing.T) {
 			if err := <-ended; err != nil {
 				t.Fatal(err)
 			}
-			next := leader(t, fleet)
+			next := expect.Leader(t, fleet)
 			taken := leaseTaken(t, fleet)
 			t.Logf("MEASURED %s, lease %s, %d bindings: a change arrives %s after the end of %s, %s after %s has taken the lease", name, lease, bindings,
 				at.Sub(start).Round(time.Millisecond), victim, at.Sub(taken).Round(time.Millisecond), next)
@@ -63,7 +63,7 @@ func TestTheNextLeaderServesFirstWhatChangedWhileNobodyLed(t *testing.T) {
 			if at.Sub(taken) > 2*time.Second {
 				t.Errorf("it took %s since the lease was taken, want 2s at most", at.Sub(taken))
 			}
-			settled(t, fleet)
+			expect.Quiet(t, fleet)
 			for _, member := range fleet.Members {
 				if diff := cmp.Diff(map[string]int{nameOf(0): 1}, writesSince(t, member, ns, start)); diff != "" {
 					t.Errorf("writes to %s (-want +got):\n%s", member.Name, diff)
@@ -81,7 +81,7 @@ func TestTheNextLeaderServesFirstWhatChangedWhileNobodyLed(t *testing.T) {
 func TestALeaderThatWasSuspendedWritesNothingWhenItGoesOn(t *testing.T) {
 	fleet := readyFleet(t)
 	ns := propagated(t, fleet, bindings)
-	old := leader(t, fleet)
+	old := expect.Leader(t, fleet)
 	for _, member := range fleet.Members { // so that it has a lot to do when it is suspended
 		if err := fleet.Slow(t.Context(), member.Name, 200*time.Millisecond); err != nil {
 			t.Fatal(err)
@@ -107,7 +107,7 @@ func TestALeaderThatWasSuspendedWritesNothingWhenItGoesOn(t *testing.T) {
 	}
 	everywhere(t, fleet, ns, bindings, "third")
 	t.Logf("%s was suspended with %d objects to write; %s after that all members held what was written since", old, left, time.Since(stopped).Round(time.Millisecond))
-	settled(t, fleet)
+	expect.Quiet(t, fleet)
 
 	resumed := time.Now()
 	if err := fleet.Start(t.Context(), old); err != nil {
@@ -120,7 +120,7 @@ func TestALeaderThatWasSuspendedWritesNothingWhenItGoesOn(t *testing.T) {
 		return nil
 	})
 	t.Logf("MEASURED %s ended %s after it went on", old, time.Since(resumed).Round(time.Millisecond))
-	settled(t, fleet)
+	expect.Quiet(t, fleet)
 	for _, member := range fleet.Members {
 		if diff := cmp.Diff(map[string]int{}, writesSince(t, member, ns, resumed)); diff != "" {
 			t.Errorf("stale writes to %s (-want +got):\n%s", member.Name, diff)

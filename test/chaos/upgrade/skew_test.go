@@ -68,18 +68,6 @@ func end(t *testing.T, fleet *local.Fleet, manager string) {
 	})
 }
 
-// leader waits until a manager leads, and names it.
-func leader(t *testing.T, fleet *local.Fleet) string {
-	t.Helper()
-	name := ""
-	expect.Eventually(t, "a leader", func(ctx context.Context) error {
-		var err error
-		name, err = fleet.Leader(ctx)
-		return err
-	})
-	return name
-}
-
 // transitions is how often leadership has moved.
 func transitions(t *testing.T, fleet *local.Fleet) int32 {
 	t.Helper()
@@ -177,22 +165,22 @@ func TestAnUpgradeIsNotNoticedInMembers(t *testing.T) {
 		replace(t, fleet, manager)
 	}
 	ns := expect.Namespace(t, fleet)
-	leader(t, fleet)
+	expect.Leader(t, fleet)
 	before := running(t, fleet, ns)
 	served(t, fleet, ns, "served-by-the-old")
 
 	t.Log("the new version's managers, one after the other")
-	begin, moves, leading := time.Now(), transitions(t, fleet), leader(t, fleet)
+	begin, moves, leading := time.Now(), transitions(t, fleet), expect.Leader(t, fleet)
 	use(t, fleet, current)
 	standby := map[string]string{"manager-0": "manager-1", "manager-1": "manager-0"}[leading]
 	replace(t, fleet, standby)
 	served(t, fleet, ns, "served-by-the-old-beside-the-new")
-	if now := leader(t, fleet); now != leading {
+	if now := expect.Leader(t, fleet); now != leading {
 		t.Errorf("%s leads, %s led before a stand-by was replaced", now, leading)
 	}
 	replace(t, fleet, leading)
 	served(t, fleet, ns, "served-by-the-new")
-	if now := leader(t, fleet); now != standby {
+	if now := expect.Leader(t, fleet); now != standby {
 		t.Errorf("%s leads, want %s, which was there first", now, standby)
 	}
 	if moved := transitions(t, fleet) - moves; moved != 1 {
