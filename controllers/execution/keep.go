@@ -131,9 +131,31 @@ func (w *worker) hold(j job, d applyplan.Decision) reconcile.Result {
 	return reconcile.Result{} // the end of the suspension leads back here
 }
 
-// apply applies a manifest, and creates its namespace first where the member lacks it.
+// apply applies a manifest. What is left to the member is repeated as it was read, so somebody may have changed it since:
+// the member says so, and is asked again.
 func (w *worker) apply(ctx context.Context, j job) (*membercluster.Observed, error) {
+	observed, err := w.send(ctx, j)
+	if !j.repeats() || !apierrors.IsConflict(err) {
+		return observed, err
+	}
+	resource := j.binding.BindingSpec().Resource
+	newest, readErr := w.member.Refresh(ctx, resource.GroupVersionKind(), resource.Key())
+	if readErr != nil || newest == nil || newest.UID != j.observed.UID || !newest.Live.Ours {
+		return nil, err // another object: to be decided anew
+	}
+	j.observed = newest
+	return w.send(ctx, j)
+}
+
+// repeats says whether the manifest repeats what the member has.
+func (j job) repeats() bool { return j.observed != nil && len(j.rendered.Left) > 0 }
+
+// send applies a manifest once, and creates its namespace first where the member lacks it.
+func (w *worker) send(ctx context.Context, j job) (*membercluster.Observed, error) {
 	manifest := w.stamped(j, j.desired().Content(liveOf(j.observed)))
+	if j.repeats() {
+		manifest.SetResourceVersion(j.observed.ResourceVersion)
+	}
 	observed, err := w.member.Apply(ctx, manifest, j.rendered.Hash, j.observed)
 	if !lacksNamespace(err) {
 		return observed, err

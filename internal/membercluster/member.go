@@ -267,8 +267,8 @@ const absentVersion = "1"
 
 // Apply applies a manifest to a known object, or creates one (nil). A known object is forced: fields that others own
 // are taken; but only if it is still the one that was observed, otherwise the member answers with a conflict. One that is not
-// this host's must not even have changed since: another host may have taken it. A new one must not exist, not even as
-// another host's.
+// this host's must not even have changed since: another host may have taken it; nor must one whose manifest names a resource
+// version. A new one must not exist, not even as another host's.
 func (m *Member) Apply(ctx context.Context, manifest *unstructured.Unstructured, hash string, known *Observed) (*Observed, error) {
 	u, err := m.send(ctx, manifest, known, metav1.ApplyOptions{})
 	if err != nil {
