@@ -22,7 +22,7 @@ const (
 	tourVariable = "FLOTILLA_CHAOS_TOUR"
 
 	// briefly is how long random faults go on where every change is tested.
-	briefly = 70 * time.Second
+	briefly = 3 * time.Minute
 	// stretch is how long until the load pauses for a check.
 	stretch = 3 * time.Minute
 	// each is how long one fault of a tour lasts, if it does not have to last longer to show.
