@@ -47,6 +47,9 @@ func NewCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := pingSooner(); err != nil {
+				return err
+			}
 			host, err := f.host()
 			if err != nil {
 				return err
