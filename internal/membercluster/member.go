@@ -20,6 +20,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/transport"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
@@ -80,7 +81,8 @@ func newMember(name string, config *rest.Config, o observer) (*Member, error) {
 		config.Wrap(m.authorize)
 	}
 	config.QPS = -1 // the member's priority and fairness does the throttling
-	config.Wrap(telemetry.CountWrites(telemetry.MemberTarget, name))
+	// The innermost of all wrappers, so that it counts what leaves: what a fence of the caller refuses was not sent.
+	config.WrapTransport = transport.Wrappers(telemetry.CountWrites(telemetry.MemberTarget, name), config.WrapTransport)
 	httpClient, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("preparing the transport to %s: %w", name, err)
