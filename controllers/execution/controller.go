@@ -62,6 +62,7 @@ type dispatcher struct {
 	host client.Client
 
 	overrides *overrides
+	named     *named
 
 	mu      sync.RWMutex
 	leading context.Context // set while this manager leads: the life of all workers
@@ -71,7 +72,9 @@ type dispatcher struct {
 
 // Setup adds execution to a manager that runs until ctx ends. Call it before the pool and the templates start.
 func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
-	d := &dispatcher{Options: o, mgr: mgr, host: mgr.GetClient(), workers: map[string]*worker{}, overrides: newOverrides(mgr.GetClient())}
+	d := &dispatcher{
+		Options: o, mgr: mgr, host: mgr.GetClient(), workers: map[string]*worker{}, overrides: newOverrides(mgr.GetClient()), named: newNamed(),
+	}
 	d.showState()
 	o.Pool.OnConnect(d.engage)
 	o.Board.OnDoubt(d.doubted)
@@ -143,6 +146,9 @@ func (d *dispatcher) listen(ctx context.Context, mgr ctrl.Manager, twin client.O
 				obj = last.Obj
 			}
 			d.bindingChanged(obj, userPriority)
+			if binding, ok := obj.(v1alpha1.Binding); ok {
+				d.named.drop(client.ObjectKeyFromObject(binding))
+			}
 		},
 	})
 	if err != nil {

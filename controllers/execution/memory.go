@@ -8,11 +8,13 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/applyplan"
 	"github.com/flotilla-dev/flotilla/internal/history"
+	"github.com/flotilla-dev/flotilla/internal/hostindex"
 	"github.com/flotilla-dev/flotilla/internal/membercluster"
 )
 
@@ -88,8 +90,8 @@ func (w *worker) forgotten(live *applyplan.Live, now history.Version) (history.G
 // since the host was restored.
 func (w *worker) doubtful(ctx context.Context, j job) (bool, error) {
 	gap, lost := w.forgotten(liveOf(j.observed), versionOf(j.binding, j.template))
-	if !lost {
-		return false, nil
+	if err := w.noteNamed(ctx, j.binding, lost); err != nil || !lost {
+		return false, err
 	}
 	changed, err := w.templateChangedAt(ctx, j.binding.BindingSpec().Resource)
 	if err != nil {
@@ -123,15 +125,31 @@ func lastChange(obj metav1.Object) time.Time {
 	return last
 }
 
-// mayGo says whether an object that is not wanted may go: it is remembered, or its end was ordered after the host was restored,
-// by deleting the template or the Cluster.
-func (w *worker) mayGo(ctx context.Context, binding v1alpha1.Binding, observed *membercluster.Observed) (bool, error) {
+// mayGo says whether an object that is not wanted may go: it is remembered, or its end was decided after the host was restored. That is
+// so when the template or the Cluster was deleted since, and when the binding named the cluster since and names it no more.
+func (w *worker) mayGo(ctx context.Context, key types.NamespacedName, binding v1alpha1.Binding, observed *membercluster.Observed) (bool, error) {
 	gap, lost := w.forgotten(liveOf(observed), versionOf(binding, nil))
-	if !lost || binding != nil && orderedAfter(binding, gap) {
+	if !lost || w.named.after(gap, key, w.member.Name) {
+		return true, nil
+	}
+	// The cache is asked first, because it is asked often; alone it proves nothing, as it may be from before the host was restored.
+	if ordered, err := w.endOrdered(ctx, w.host, key, gap); err != nil || !ordered {
+		return false, err
+	}
+	return w.endOrdered(ctx, w.mgr.GetAPIReader(), key, gap)
+}
+
+// endOrdered says whether a binding, or the member's Cluster, was deleted after a gap.
+func (w *worker) endOrdered(ctx context.Context, host client.Reader, key types.NamespacedName, gap history.Gap) (bool, error) {
+	binding, err := hostindex.Binding(ctx, host, key)
+	if client.IgnoreNotFound(err) != nil {
+		return false, fmt.Errorf("reading when binding %s was deleted: %w", key, err)
+	}
+	if err == nil && orderedAfter(binding, gap) {
 		return true, nil
 	}
 	cluster := &v1alpha1.Cluster{}
-	if err := w.host.Get(ctx, client.ObjectKey{Name: w.member.Name}, cluster); err != nil {
+	if err := host.Get(ctx, client.ObjectKey{Name: w.member.Name}, cluster); err != nil {
 		return false, client.IgnoreNotFound(err)
 	}
 	return orderedAfter(cluster, gap), nil

@@ -46,6 +46,7 @@ func (w *worker) remove(ctx context.Context, key types.NamespacedName, binding v
 	case len(kept) > 0:
 		return reconcile.Result{RequeueAfter: recheckForgotten}, nil
 	case gone:
+		w.named.forget(key, w.member.Name)
 		return reconcile.Result{}, nil
 	}
 	// The object's disappearance leads back here; the timer is for a watch that broke and cannot tell.
@@ -93,7 +94,7 @@ func (w *worker) removeObject(ctx context.Context, key types.NamespacedName, bin
 	if err != nil {
 		return applyplan.Wait, err
 	}
-	mayGo, err := w.mayGo(ctx, binding, observed)
+	mayGo, err := w.mayGo(ctx, key, binding, observed)
 	if err != nil {
 		return applyplan.Wait, err
 	}

@@ -1,0 +1,191 @@
+package execution
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/applyplan"
+	"github.com/flotilla-dev/flotilla/internal/history"
+	"github.com/flotilla-dev/flotilla/internal/membercluster"
+)
+
+// live is a manager of which only the reader that goes past the cache is used.
+type live struct {
+	ctrl.Manager
+	reader client.Reader
+}
+
+func (l live) GetAPIReader() client.Reader { return l.reader }
+
+func hostWith(t *testing.T, objects ...client.Object) client.WithWatch {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build()
+}
+
+// forgetful is a worker of member1 whose manager's cache holds one thing, and whose host's API server another.
+func forgetful(cached, read client.WithWatch) *worker {
+	d := &dispatcher{mgr: live{reader: read}, host: cached, named: newNamed(), Options: Options{Memory: memory{}}}
+	return &worker{dispatcher: d, member: &membercluster.Member{Name: "member1"}}
+}
+
+// elsewhere is the binding of generation 3, of a template that is in other clusters than member1 but for what is added.
+func elsewhere(add func(*v1alpha1.ResourceBinding)) *v1alpha1.ResourceBinding {
+	b := binding(false)
+	b.Spec.Clusters = []v1alpha1.TargetCluster{{Name: "member2"}}
+	add(b)
+	return b
+}
+
+func retainedAt(since time.Time) func(*v1alpha1.ResourceBinding) {
+	return func(b *v1alpha1.ResourceBinding) {
+		b.Spec.Retained = []v1alpha1.RetainedCluster{{Name: "member1", Since: metav1.NewTime(since)}}
+	}
+}
+
+func decided(b *v1alpha1.ResourceBinding) {
+	b.Spec.Clusters = []v1alpha1.TargetCluster{{Name: "member1"}}
+}
+
+func nothing(*v1alpha1.ResourceBinding) {}
+
+func deletedAt(at time.Time) func(*v1alpha1.ResourceBinding) {
+	return func(b *v1alpha1.ResourceBinding) { b.DeletionTimestamp = &metav1.Time{Time: at} }
+}
+
+// forgottenObject is one that was written in the gap of memory.
+func forgottenObject() *membercluster.Observed {
+	return &membercluster.Observed{Live: applyplan.Live{
+		Ours: true, Binding: webKey.String(), Written: history.Stamp{At: noon.Add(-time.Minute)}.String(),
+	}}
+}
+
+func TestACopyThatWasMovedAfterTheRestoreMayGo(t *testing.T) {
+	backup := noon.Add(-time.Hour) // when the gap begins
+	for name, tc := range map[string]struct {
+		// seen is the binding while the worker keeps what is there: what the cache has, and the API server.
+		cached, read func(*v1alpha1.ResourceBinding)
+		doubtful     bool
+		want         bool
+	}{
+		"its binding never named the cluster":         {nothing, nothing, true, false},
+		"its binding named the cluster":               {decided, decided, true, true},
+		"it was not in doubt":                         {decided, decided, false, false},
+		"only a cache named the cluster":              {decided, nothing, true, false},
+		"it was being replaced":                       {retainedAt(noon.Add(time.Minute)), retainedAt(noon.Add(time.Minute)), true, true},
+		"it was being replaced, seen by others":       {retainedAt(noon.Add(time.Minute)), retainedAt(noon.Add(time.Minute)), false, true},
+		"it was being replaced as of the backup":      {retainedAt(backup), retainedAt(backup), true, false},
+		"it was chosen again since, which is no move": {retainedAt(backup), func(b *v1alpha1.ResourceBinding) { retainedAt(backup)(b); decided(b) }, true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := forgetful(hostWith(t), hostWith(t, elsewhere(tc.read)))
+			if err := w.noteNamed(t.Context(), elsewhere(tc.cached), tc.doubtful); err != nil {
+				t.Fatal(err)
+			}
+			got, err := w.mayGo(t.Context(), webKey, elsewhere(nothing), forgottenObject())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != tc.want {
+				t.Errorf("mayGo() = %t, want %t", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestWhatIsKnownOfAMoveEndsWithTheCopy(t *testing.T) {
+	gap := memory{}.Gaps()[0]
+	for name, tc := range map[string]struct {
+		end  func(*named)
+		want bool
+	}{
+		"it is still there":          {func(*named) {}, true},
+		"another cluster's is gone":  {func(n *named) { n.forget(webKey, "member2") }, true},
+		"it is gone":                 {func(n *named) { n.forget(webKey, "member1") }, false},
+		"its binding is gone":        {func(n *named) { n.drop(webKey) }, false},
+		"nothing is known of it all": {func(n *named) { n.forget(types.NamespacedName{Name: "other"}, "member1") }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := newNamed()
+			n.note(elsewhere(decided), noon)
+			tc.end(n)
+			if got := n.after(gap, webKey, "member1"); got != tc.want {
+				t.Errorf("after() = %t, want %t", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestAGapThatFollowsLaterPutsAMoveBeforeItInDoubt(t *testing.T) {
+	n := newNamed()
+	n.note(elsewhere(decided), noon)
+	if later := (history.Gap{From: noon.Add(time.Hour), To: noon.Add(2 * time.Hour)}); n.after(later, webKey, "member1") {
+		t.Error("what the host said before it was restored once more counts")
+	}
+}
+
+// TestABindingIsReadOnceForEachOfItsGenerations counts what the doubt about many objects costs the host.
+func TestABindingIsReadOnceForEachOfItsGenerations(t *testing.T) {
+	reads := 0
+	counted := interceptor.NewClient(hostWith(t, elsewhere(decided)), interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+			reads++
+			return c.Get(ctx, key, obj, opts...)
+		},
+	})
+	w := forgetful(hostWith(t), counted)
+	for range 3 {
+		if err := w.noteNamed(t.Context(), elsewhere(decided), true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.noteNamed(t.Context(), elsewhere(func(b *v1alpha1.ResourceBinding) { b.Generation++ }), true); err != nil {
+		t.Fatal(err)
+	}
+	if reads != 2 {
+		t.Errorf("the host was asked %d times, want 2", reads)
+	}
+}
+
+func TestAnOrderThatOnlyACacheKnowsOfIsNone(t *testing.T) {
+	since := deletedAt(noon.Add(time.Minute))
+	leaving := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{
+		Name: "member1", Finalizers: []string{v1alpha1.ClusterFinalizer}, DeletionTimestamp: &metav1.Time{Time: noon.Add(time.Minute)},
+	}}
+	for name, tc := range map[string]struct {
+		cached, read []client.Object
+		want         bool
+	}{
+		"nothing is deleted":                            {nil, nil, false},
+		"the template is deleted":                       {[]client.Object{elsewhere(since)}, []client.Object{elsewhere(since)}, true},
+		"the template is deleted in a cache only":       {[]client.Object{elsewhere(since)}, []client.Object{elsewhere(nothing)}, false},
+		"the template was deleted before the backup":    {[]client.Object{elsewhere(deletedAt(noon.Add(-2 * time.Hour)))}, nil, false},
+		"the Cluster is deleted":                        {[]client.Object{leaving}, []client.Object{leaving}, true},
+		"the Cluster is deleted in a cache only":        {[]client.Object{leaving}, nil, false},
+		"the Cluster is deleted, and has other objects": {[]client.Object{leaving, elsewhere(nothing)}, []client.Object{leaving, elsewhere(nothing)}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := forgetful(hostWith(t, tc.cached...), hostWith(t, tc.read...))
+			got, err := w.mayGo(t.Context(), webKey, nil, forgottenObject())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != tc.want {
+				t.Errorf("mayGo() = %t, want %t", got, tc.want)
+			}
+		})
+	}
+}
