@@ -30,6 +30,7 @@ type joinFlags struct {
 	region      string
 	zones       []string
 	labels      string
+	replaces    string
 	dryRun      bool
 	wait        bool
 	timeout     time.Duration
@@ -50,7 +51,10 @@ its rights and its token.`,
   kubectl flotilla join berlin --cluster-kubeconfig berlin.kubeconfig
 
   # A member that is a context of the current kubeconfig, with the right to hold every kind of object
-  kubectl flotilla join paris --cluster-context paris --permissions cluster-admin --region eu-west`,
+  kubectl flotilla join paris --cluster-context paris --permissions cluster-admin --region eu-west
+
+  # A member of a host that is lost for good, whose place this one takes
+  kubectl flotilla join rome --cluster-context rome --replace-host 0d9a5b6e-8f0e-4a2c-9c55-3b7a2f61c1d4`,
 		Args: cobra.ExactArgs(1),
 	}
 	h := hostcluster.New(cmd)
@@ -63,6 +67,7 @@ its rights and its token.`,
 	flags.StringVar(&f.region, "region", "", "region of the member, for affinities")
 	flags.StringSliceVar(&f.zones, "zones", nil, "zones of the member, for affinities")
 	flags.StringVar(&f.labels, "labels", "", "labels of the Cluster, as key=value,key=value")
+	flags.StringVar(&f.replaces, "replace-host", "", "UID of a host that is lost for good, whose account in the member this host's takes the place of")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "check everything and say what would be created, without creating it")
 	flags.BoolVar(&f.wait, "wait", true, "wait until the member is Ready")
 	flags.DurationVar(&f.timeout, "timeout", waitTimeout, "how long to wait")
@@ -104,7 +109,7 @@ func (f *joinFlags) run(ctx context.Context, h hostcluster.Host, streams generic
 
 // request reads what the user asks for.
 func (f *joinFlags) request(h hostcluster.Host, name string) (joinRequest, error) {
-	r := joinRequest{name: name, spec: v1alpha1.ClusterSpec{
+	r := joinRequest{name: name, replaces: f.replaces, spec: v1alpha1.ClusterSpec{
 		SyncMode: v1alpha1.Push, Provider: f.provider, Region: f.region, Zones: f.zones,
 		SecretRef: &v1alpha1.CredentialsReference{Name: v1alpha1.CredentialsSecretName},
 	}}
@@ -175,8 +180,10 @@ type joinRequest struct {
 	labels      map[string]string
 	spec        v1alpha1.ClusterSpec
 	permissions memberaccess.Permissions
-	member      *rest.Config
-	caBundle    []byte
+	// replaces is the UID of the host whose account in the member is replaced; empty for none.
+	replaces string
+	member   *rest.Config
+	caBundle []byte
 }
 
 // cluster is the Cluster that is asked for, of the member with this id.

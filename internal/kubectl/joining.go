@@ -89,7 +89,11 @@ func (j *joining) check(ctx context.Context) error {
 	if at := slices.IndexFunc(clusters, func(c v1alpha1.Cluster) bool { return c.Name == j.request.name }); at >= 0 {
 		j.known = &clusters[at]
 	}
-	return refuseWithoutRights(ctx, j.member)
+	rights := needed
+	if j.request.replaces != "" {
+		rights = slices.Concat(needed, neededToReplace)
+	}
+	return refuseWithoutRights(ctx, j.member, rights)
 }
 
 // describe says what join would create.
@@ -129,7 +133,11 @@ func (j *joining) join(ctx context.Context) error {
 func (j *joining) install(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
-	installed, err := memberaccess.Install(ctx, j.member, j.hostUID, j.request.permissions)
+	host := memberaccess.Host{UID: j.hostUID, Replaces: j.request.replaces}
+	installed, err := memberaccess.Install(ctx, j.member, host, j.request.permissions)
+	if installed.Replaced {
+		j.say("this host takes the place of the host %s in the member: what that one could log in with is refused from now on", host.Replaces)
+	}
 	if installed.Created {
 		j.undo = append(j.undo, step{"the account in the member (delete the ClusterRole " + memberaccess.Name + " there)",
 			func(ctx context.Context) error { return memberaccess.Undo(ctx, j.member, installed) }})

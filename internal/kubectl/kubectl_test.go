@@ -180,13 +180,19 @@ func TestWhatCannotBeTakenBackIsNamed(t *testing.T) {
 
 func TestAnotherHostsMemberIsExplained(t *testing.T) {
 	member := fake.NewClientBuilder().WithScheme(hostcluster.Scheme).Build()
-	if _, err := memberaccess.Install(t.Context(), member, "other host", memberaccess.Workloads); err != nil {
+	if _, err := memberaccess.Install(t.Context(), member, memberaccess.Host{UID: "other host"}, memberaccess.Workloads); err != nil {
 		t.Fatal(err)
 	}
 	j := joiningTo(fake.NewClientBuilder().WithScheme(hostcluster.Scheme).Build(), member, &bytes.Buffer{})
 	err := j.join(t.Context())
-	if !errors.Is(err, memberaccess.ErrTaken) || !strings.Contains(err.Error(), "another Flotilla host manages this cluster") {
+	if err == nil || !strings.Contains(err.Error(), "--replace-host=other host") {
 		t.Errorf("join() = %v", err)
+	}
+	j.request.replaces = "other host"
+	var out bytes.Buffer
+	j.out = &out
+	if err := j.install(t.Context()); err != nil || !strings.Contains(out.String(), `takes the place of the host other host`) {
+		t.Errorf("install() = %v, and says %q", err, out.String())
 	}
 }
 

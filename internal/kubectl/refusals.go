@@ -97,8 +97,13 @@ var needed = []authorizationv1.ResourceAttributes{
 	{Verb: "create", Group: rbacv1.GroupName, Resource: "rolebindings", Namespace: v1alpha1.SystemNamespace},
 }
 
+// neededToReplace are those that replacing another host's account uses beside them.
+var neededToReplace = []authorizationv1.ResourceAttributes{
+	{Verb: "delete", Resource: "serviceaccounts", Namespace: v1alpha1.SystemNamespace},
+}
+
 // refuseWithoutRights asks the member which of the needed rights the user lacks.
-func refuseWithoutRights(ctx context.Context, member client.Client) error {
+func refuseWithoutRights(ctx context.Context, member client.Client, needed []authorizationv1.ResourceAttributes) error {
 	var missing []string
 	for i := range needed {
 		review := &authorizationv1.SelfSubjectAccessReview{
@@ -127,9 +132,12 @@ func describeRight(a authorizationv1.ResourceAttributes) string {
 
 // explain adds to an error what a user can do about it.
 func explain(err error) error {
+	var taken *memberaccess.TakenError
 	switch {
-	case errors.Is(err, memberaccess.ErrTaken):
-		return fmt.Errorf("%w: another Flotilla host manages this cluster, or somebody else uses that name. Unjoin it there first; when that host is gone, delete the ClusterRole in the member", err)
+	case errors.As(err, &taken) && taken.Host == "":
+		return fmt.Errorf("%w. Flotilla needs that name: rename it, or delete it", err)
+	case errors.As(err, &taken):
+		return fmt.Errorf("%w. Unjoin the cluster there first. When that host is lost for good, let this one take its place with --replace-host=%s", err, taken.Host)
 	case apierrors.IsForbidden(err):
 		return fmt.Errorf("%w. To hand out rights one must hold them: use the kubeconfig of a cluster administrator", err)
 	}

@@ -28,7 +28,7 @@ func member(objects ...client.Object) client.Client {
 
 func install(t *testing.T, c client.Client, p Permissions) Installed {
 	t.Helper()
-	installed, err := Install(t.Context(), c, "host", p)
+	installed, err := Install(t.Context(), c, Host{UID: "host"}, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,13 +87,81 @@ func TestInstallLeavesWhatOthersHave(t *testing.T) {
 	})
 	t.Run("another host's account is refused", func(t *testing.T) {
 		c := member()
-		if _, err := Install(t.Context(), c, "other", Workloads); err != nil {
+		if _, err := Install(t.Context(), c, Host{UID: "other"}, Workloads); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Install(t.Context(), c, "host", Workloads); !errors.Is(err, ErrTaken) {
-			t.Errorf("Install() = %v, want ErrTaken", err)
+		_, err := Install(t.Context(), c, Host{UID: "host"}, Workloads)
+		if _, taken := errors.AsType[*TakenError](err); !taken || !strings.Contains(err.Error(), "it is that of the host other") {
+			t.Errorf("Install() = %v, want a TakenError", err)
 		}
 	})
+}
+
+func TestInstallReplacesTheAccountOfAHostThatIsNamed(t *testing.T) {
+	replacing := Host{UID: "host", Replaces: "other"}
+	interrupted := func(t *testing.T, c client.Client) {
+		role := read(t, c, &rbacv1.ClusterRole{}, "", Name)
+		role.Annotations[v1alpha1.HostAnnotation] = "host"
+		if err := c.Update(t.Context(), role); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, tc := range map[string]struct {
+		owner    string
+		before   func(*testing.T, client.Client)
+		host     Host
+		replaced bool
+		taken    bool
+		stays    bool
+	}{
+		"the one that is named":           {owner: "other", host: replacing, replaced: true},
+		"after it was interrupted":        {owner: "other", before: interrupted, host: replacing},
+		"interrupted, and no longer told": {owner: "other", before: interrupted, host: Host{UID: "host"}},
+		"its own is kept":                 {owner: "host", host: replacing, stays: true},
+		"not that of a third one":         {owner: "third", host: replacing, taken: true, stays: true},
+		"nor when no host is named":       {owner: "other", host: Host{UID: "host"}, taken: true, stays: true},
+		"nor what nobody has marked":      {owner: "", host: Host{UID: "host"}, taken: true, stays: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := member()
+			first, err := Install(t.Context(), c, Host{UID: tc.owner}, Workloads)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// The fake client gives no UIDs: a label tells the accounts apart.
+			account := read(t, c, &corev1.ServiceAccount{}, v1alpha1.SystemNamespace, Name)
+			account.Labels["first"] = "true"
+			if err := c.Update(t.Context(), account); err != nil {
+				t.Fatal(err)
+			}
+			if tc.before != nil {
+				tc.before(t, c)
+			}
+			installed, err := Install(t.Context(), c, tc.host, Workloads)
+			if _, taken := errors.AsType[*TakenError](err); taken != tc.taken || !tc.taken && err != nil {
+				t.Fatalf("Install() = %v, want it to be taken: %t", err, tc.taken)
+			}
+			if installed.Created || installed.Replaced != tc.replaced {
+				t.Errorf("Install() = %+v, want it to be replaced: %t", installed, tc.replaced)
+			}
+			account = read(t, c, &corev1.ServiceAccount{}, v1alpha1.SystemNamespace, Name)
+			if stays := account.Labels["first"] != ""; stays != tc.stays {
+				t.Errorf("the account stays: %t, want %t", stays, tc.stays)
+			}
+			if tc.taken {
+				return
+			}
+			for _, obj := range append(dependents("host"), &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: Name}}) {
+				if mark := read(t, c, obj, obj.GetNamespace(), obj.GetName()).GetAnnotations()[v1alpha1.HostAnnotation]; mark != "host" {
+					t.Errorf("the mark of the %T is %q", obj, mark)
+				}
+			}
+			// Its owner stays what it is, so that the garbage collector takes nothing away.
+			if diff := cmp.Diff(first.Role.UID, installed.Role.UID); diff != "" {
+				t.Errorf("the ClusterRole is another one (-before +after):\n%s", diff)
+			}
+		})
+	}
 }
 
 func TestRemoveTakesTheClusterRole(t *testing.T) {
@@ -159,7 +227,7 @@ func TestInstallWaitsWhileTheNamespaceIsBeingDeleted(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	_, err := Install(ctx, c, "host", Workloads)
+	_, err := Install(ctx, c, Host{UID: "host"}, Workloads)
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "not being deleted") {
 		t.Errorf("Install() = %v, want to be told of the namespace", err)
 	}

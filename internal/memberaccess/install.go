@@ -2,7 +2,6 @@ package memberaccess
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -28,8 +27,30 @@ const managedByLabel = "app.kubernetes.io/managed-by"
 // terminationPoll is how often a namespace that is being deleted is looked at again.
 const terminationPoll = 500 * time.Millisecond
 
-// ErrTaken says that the member holds a ClusterRole of our name that is not this host's.
-var ErrTaken = errors.New("not this host's")
+// TakenError says that the member holds a ClusterRole of our name that is not this host's.
+type TakenError struct {
+	// Host is the UID of the host that it belongs to; empty when it is not Flotilla's.
+	Host string
+}
+
+// Error says whose it is.
+func (e *TakenError) Error() string {
+	if e.Host == "" {
+		return fmt.Sprintf("the ClusterRole %s is not Flotilla's", Name)
+	}
+	return fmt.Sprintf("the ClusterRole %s is not this host's: it is that of the host %s", Name, e.Host)
+}
+
+// Host is whose account it is.
+type Host struct {
+	// UID of the host's kube-system namespace.
+	UID string
+	// Replaces is the UID of another host, whose account this host's takes the place of; empty for none.
+	Replaces string
+}
+
+// may says whether what carries the mark of a host may be changed.
+func (h Host) may(mark string) bool { return mark == h.UID || h.Replaces != "" && mark == h.Replaces }
 
 // Installed says what Install did.
 type Installed struct {
@@ -37,36 +58,42 @@ type Installed struct {
 	Role *rbacv1.ClusterRole
 	// Created is true when there was nothing before, so that taking it back harms nobody.
 	Created bool
+	// Replaced is true when another host's account was there.
+	Replaced bool
 }
 
 // Install gives Flotilla its account and rights in a member, or changes them to what is asked for. It may
 // be repeated. It waits, as long as ctx lets it, while an earlier installation is still being removed. It
-// returns ErrTaken, wrapped, when the member holds another host's account.
-func Install(ctx context.Context, c client.Client, hostUID string, p Permissions) (Installed, error) {
+// returns a *TakenError when the member holds the account of another host than the one that is replaced. The tokens of the
+// one that is replaced end with its account; propagated objects are not touched.
+func Install(ctx context.Context, c client.Client, host Host, p Permissions) (Installed, error) {
 	var role rbacv1.ClusterRole
 	err := c.Get(ctx, client.ObjectKey{Name: Name}, &role)
 	if client.IgnoreNotFound(err) != nil {
 		return Installed{}, fmt.Errorf("reading the ClusterRole %s: %w", Name, err)
 	}
-	created := apierrors.IsNotFound(err)
-	if !created && role.Annotations[v1alpha1.HostAnnotation] != hostUID {
-		return Installed{}, fmt.Errorf("the ClusterRole %s is %w", Name, ErrTaken)
+	created, mark := apierrors.IsNotFound(err), role.Annotations[v1alpha1.HostAnnotation]
+	if !created && !host.may(mark) {
+		return Installed{}, &TakenError{Host: mark}
 	}
 	if err := waitWhileTerminating(ctx, c); err != nil {
 		return Installed{}, err
 	}
-	role = rbacv1.ClusterRole{ObjectMeta: objectMeta("", Name, hostUID), Rules: ClusterRules(p)}
+	role = rbacv1.ClusterRole{ObjectMeta: objectMeta("", Name, host.UID), Rules: ClusterRules(p)}
 	if err := apply(ctx, c, &role); err != nil {
 		return Installed{}, err
 	}
 	if err := c.Get(ctx, client.ObjectKey{Name: Name}, &role); err != nil {
 		return Installed{}, fmt.Errorf("reading the ClusterRole %s: %w", Name, err)
 	}
-	installed := Installed{Role: &role, Created: created}
-	if err := ensureNamespace(ctx, c, hostUID, &role); err != nil {
+	installed := Installed{Role: &role, Created: created, Replaced: !created && mark != host.UID}
+	if err := ensureNamespace(ctx, c, host, &role); err != nil {
 		return installed, err
 	}
-	for _, obj := range dependents(hostUID) {
+	if err := endOtherAccount(ctx, c, host.UID); err != nil {
+		return installed, err
+	}
+	for _, obj := range dependents(host.UID) {
 		obj.SetOwnerReferences([]metav1.OwnerReference{ownerReference(&role)})
 		if err := apply(ctx, c, obj); err != nil {
 			return installed, err
@@ -92,18 +119,47 @@ func waitWhileTerminating(ctx context.Context, c client.Client) error {
 }
 
 // ensureNamespace creates the namespace as ours, or leaves it as it is when others created it.
-func ensureNamespace(ctx context.Context, c client.Client, hostUID string, role *rbacv1.ClusterRole) error {
+func ensureNamespace(ctx context.Context, c client.Client, host Host, role *rbacv1.ClusterRole) error {
 	var existing corev1.Namespace
 	err := c.Get(ctx, client.ObjectKey{Name: v1alpha1.SystemNamespace}, &existing)
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("reading the namespace %s: %w", v1alpha1.SystemNamespace, err)
 	}
-	if err == nil && existing.Annotations[v1alpha1.HostAnnotation] != hostUID {
+	if err == nil && !host.may(existing.Annotations[v1alpha1.HostAnnotation]) {
 		return nil
 	}
-	namespace := &corev1.Namespace{ObjectMeta: objectMeta("", v1alpha1.SystemNamespace, hostUID)}
+	namespace := &corev1.Namespace{ObjectMeta: objectMeta("", v1alpha1.SystemNamespace, host.UID)}
 	namespace.SetOwnerReferences([]metav1.OwnerReference{ownerReference(role)})
 	return apply(ctx, c, namespace)
+}
+
+// endOtherAccount deletes a ServiceAccount that another host left: its tokens are good for as long as it is there. The ClusterRole has
+// this host's mark by then, so it is found by its own, also when an earlier run was interrupted.
+func endOtherAccount(ctx context.Context, c client.Client, hostUID string) error {
+	var account corev1.ServiceAccount
+	key := client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: Name}
+	err := c.Get(ctx, key, &account)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading the ServiceAccount %s: %w", key, err)
+	}
+	if mark := account.Annotations[v1alpha1.HostAnnotation]; mark == "" || mark == hostUID {
+		return nil
+	}
+	if err := c.Delete(ctx, &account, client.Preconditions{UID: &account.UID}); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("deleting the ServiceAccount %s of another host: %w", key, err)
+	}
+	err = wait.PollUntilContextCancel(ctx, terminationPoll, true, func(ctx context.Context) (bool, error) {
+		var found corev1.ServiceAccount
+		err := c.Get(ctx, key, &found)
+		return apierrors.IsNotFound(err) || err == nil && found.UID != account.UID, client.IgnoreNotFound(err)
+	})
+	if err != nil {
+		return fmt.Errorf("waiting for the end of the ServiceAccount %s of another host: %w", key, err)
+	}
+	return nil
 }
 
 // dependents are the objects beside the ClusterRole and the namespace.
