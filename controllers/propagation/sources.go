@@ -4,7 +4,9 @@ import (
 	"context"
 	"sync"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
 	"github.com/flotilla-dev/flotilla/internal/recent"
+	"github.com/flotilla-dev/flotilla/internal/render"
 	"github.com/flotilla-dev/flotilla/internal/telemetry"
 )
 
@@ -91,10 +94,21 @@ func (s *templateSource) onEvent(e objectcache.Event) {
 		}
 		return
 	}
-	if !e.Deleted {
+	if !e.Deleted && reachesMembers(e) {
 		s.journeys.Seen(request.binding(), e.Object.GetResourceVersion())
 	}
 	enqueue(q, userPriority, request)
+}
+
+// reachesMembers says whether an event tells of something that members get. What the host keeps for itself does not reach them, such
+// as the status, which Flotilla itself writes whenever a member reports: nobody waits for that to arrive.
+func reachesMembers(e objectcache.Event) bool {
+	before, ok := e.Before.(*unstructured.Unstructured)
+	if !ok {
+		return true // it is new
+	}
+	after, ok := e.Object.(*unstructured.Unstructured)
+	return !ok || before.GetUID() != after.GetUID() || !equality.Semantic.DeepEqual(render.Strip(before).Object, render.Strip(after).Object)
 }
 
 func (s *templateSource) onState(gvk schema.GroupVersionKind) {

@@ -42,6 +42,8 @@ type Event struct {
 	GVK schema.GroupVersionKind
 	// Object is the object as it is kept; the last known one for a deletion.
 	Object metav1.Object
+	// Before is the object as it was kept before an update; nil otherwise.
+	Before metav1.Object
 	// Initial is true for objects of the first list, which are no news after a restart.
 	Initial bool
 	// Deleted is true when the object went away.
@@ -332,8 +334,11 @@ func (c *Cache) inform(ctx context.Context, gvk schema.GroupVersionKind, w *watc
 		return nil, fmt.Errorf("setting the error handler of %s: %w", gvk.Kind, err)
 	}
 	_, err := informer.AddEventHandler(toolscache.ResourceEventHandlerDetailedFuncs{
-		AddFunc:    func(obj any, initial bool) { c.tell(ctx, Event{GVK: gvk, Initial: initial}, obj) },
-		UpdateFunc: func(_, obj any) { c.tell(ctx, Event{GVK: gvk}, obj) },
+		AddFunc: func(obj any, initial bool) { c.tell(ctx, Event{GVK: gvk, Initial: initial}, obj) },
+		UpdateFunc: func(old, obj any) {
+			before, _ := old.(metav1.Object)
+			c.tell(ctx, Event{GVK: gvk, Before: before}, obj)
+		},
 		DeleteFunc: func(obj any) { c.tell(ctx, Event{GVK: gvk, Deleted: true}, obj) },
 	})
 	if err != nil {

@@ -101,6 +101,9 @@ func (b *bed) nextEvent(t *testing.T) string {
 	select {
 	case e := <-b.events:
 		text := e.GVK.Kind + " " + e.Object.GetName()
+		if before, ok := e.Before.(*unstructured.Unstructured); ok {
+			text += fmt.Sprint(" that was ", before.Object["color"])
+		}
 		if e.Initial {
 			text += " initial"
 		}
@@ -147,11 +150,17 @@ func TestAWatchedKindIsListedThenFollowed(t *testing.T) {
 	if diff := cmp.Diff([]string{"Widget a true", "Widget b true"}, names); diff != "" {
 		t.Errorf("Held() differs (-want +got):\n%s", diff)
 	}
+	if _, err := b.client.Resource(widgetResource).Namespace("shop").Update(t.Context(), widget("b", "green"), metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := b.nextEvent(t), "Widget b that was blue"; got != want {
+		t.Errorf("third event = %q, want %q", got, want)
+	}
 	if err := b.client.Resource(widgetResource).Namespace("shop").Delete(t.Context(), "a", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := b.nextEvent(t), "Widget a deleted"; got != want {
-		t.Errorf("third event = %q, want %q", got, want)
+		t.Errorf("fourth event = %q, want %q", got, want)
 	}
 }
 

@@ -96,6 +96,10 @@ func start(t *testing.T, objects ...runtime.Object) *bed {
 	b.OnEvent(func(e objectcache.Event) {
 		color, _, _ := unstructured.NestedString(e.Object.(*unstructured.Unstructured).Object, "data", "color")
 		text := e.GVK.Kind + " " + e.Object.GetName() + " " + color
+		if before, ok := e.Before.(*unstructured.Unstructured); ok {
+			color, _, _ := unstructured.NestedString(before.Object, "data", "color")
+			text += " that was " + color
+		}
 		if e.Deleted {
 			text += " deleted"
 		}
@@ -212,6 +216,19 @@ func TestAWrappedTemplateComesBeforeANativeOneAndTheOlderWrapperBeforeTheNewer(t
 	if diff := cmp.Diff(map[string]string{"both": "native", "plain": "native"}, b.colors(t)); diff != "" {
 		t.Errorf("shown (-want +got):\n%s", diff)
 	}
+}
+
+func TestAnUpdateTellsWhatTheTemplateWasWrappedOrNot(t *testing.T) {
+	const since = "\"2026-01-01T00:00:00Z\""
+	b := start(t, native(t, "plain", "red"), wrapped(t, "w", since, inside+"red}}"))
+	for _, changed := range []*unstructured.Unstructured{native(t, "plain", "blue"), wrapped(t, "w", since, inside+"blue}}")} {
+		client := b.client.Resource(resources[changed.GroupVersionKind().GroupKind()]).Namespace("shop")
+		if _, err := client.Update(t.Context(), changed, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.saw(t, &b.events, "ConfigMap plain blue that was red")
+	b.saw(t, &b.events, "ConfigMap both blue that was red")
 }
 
 func TestAKindThatTheHostLacksIsThereOnceAnObjectOfItIsWrapped(t *testing.T) {

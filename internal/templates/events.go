@@ -1,6 +1,7 @@
 package templates
 
 import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -59,7 +60,21 @@ func (c *Cache) translate(e objectcache.Event) (objectcache.Event, bool) {
 	if current, ok := obj.(*unstructured.Unstructured); err == nil && found && ok {
 		e.Object, e.Deleted = current, false
 	}
+	e.Before = earlier(e.Before, e.Object)
 	return e, true
+}
+
+// earlier is the template in what a wrapper was before an update, nil when it is not the one that the event tells of.
+func earlier(wrapper, told metav1.Object) metav1.Object {
+	u, ok := wrapper.(*unstructured.Unstructured)
+	if !ok || u.GetUID() != told.GetUID() {
+		return nil
+	}
+	template, named := Unwrap(u)
+	if !named || keyOf(template) != keyOf(told) {
+		return nil
+	}
+	return template
 }
 
 // OnStateChange calls f when a kind's watch synced, failed or recovered, for every kind when the wrappers have synced, and when the
