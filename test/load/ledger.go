@@ -102,11 +102,16 @@ func (l *ledger) release(member string, key verdict.Key, now time.Time) {
 	}
 }
 
+// arrive counts for the earlier changes, too, down to a deletion: that, and what came before, was overtaken when the name is in use
+// again.
 func (l *ledger) arrive(e *entry, member string, sequence int, now time.Time) {
 	news := false
 	for _, c := range slices.Backward(e.changes) {
 		if c.sequence > sequence {
 			continue
+		}
+		if c.deletes && c.sequence < sequence {
+			break
 		}
 		if _, already := c.held[member]; already {
 			break

@@ -66,6 +66,17 @@ func TestAnObjectThatIsGoneFromAMemberCountsForTheDeletion(t *testing.T) {
 	}
 }
 
+func TestWhatWasDeletedBeforeAMemberGotItIsNotHeldWhenTheNameIsUsedAgain(t *testing.T) {
+	l := kept()
+	for _, deletes := range []bool{false, true, false} {
+		l.acknowledge(settings, l.begin(settings, deletes, noon), verdict.Template{}, noon)
+	}
+	l.hold("member1", settings, 3, after(20))
+	if diff := cmp.Diff([]int{-1, -1, 20}, held(l)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 func TestOnlyWhatWasAcknowledgedIsWanted(t *testing.T) {
 	l := kept()
 	created := l.begin(settings, false, noon)
