@@ -66,6 +66,9 @@ type Options struct {
 	Timings Timings
 	// Lookout takes note of each look; none is noted when nil.
 	Lookout *lookout.Lookout
+	// Leftovers are the names of what a member holds, and the host has forgotten and does not want; known is false while nobody has
+	// looked. There are none when nil.
+	Leftovers func(cluster string) (names []string, known bool)
 	// Wrap is put around the transports to members; nothing is when nil.
 	Wrap transport.WrapperFunc
 }

@@ -23,6 +23,10 @@ type removalFacts struct {
 	// bindings is how many bindings still name the member; example is one of them.
 	bindings int
 	example  string
+	// unlooked is true while nobody has looked whether the member holds what the host has forgotten; leftovers are the names of
+	// what it does.
+	unlooked  bool
+	leftovers []string
 	// force is true when the user gives up on what cannot be cleaned.
 	force bool
 	// connected is true when the member was Ready once.
@@ -47,7 +51,7 @@ func planRemoval(f removalFacts) removalPlan {
 		if f.bindings > 0 {
 			return removalPlan{wait: fmt.Sprintf("waits until its objects are removed or released: %s left, such as %s", conditions.Count(f.bindings, "binding"), f.example)}
 		}
-		return removalPlan{clean: true}
+		return planLeftovers(f)
 	}
 	if f.bindings == 0 {
 		if plan, over := planWithoutBindings(f); over {
@@ -63,6 +67,28 @@ func planRemoval(f removalFacts) removalPlan {
 	}
 	return removalPlan{wait: fmt.Sprintf("%s; %s waits for it. To give up on the member, run: kubectl flotilla unjoin NAME --force, or annotate this Cluster with %s=true",
 		cause(f), waiting(f), v1alpha1.ForceDeleteAnnotation)}
+}
+
+// planLeftovers cleans a member that no binding names when nothing is left over there that none of them knows of.
+func planLeftovers(f removalFacts) removalPlan {
+	switch {
+	case len(f.leftovers) > 0:
+		return removalPlan{wait: fmt.Sprintf("waits until what the host has forgotten is removed or released: %s left over, such as %s; "+
+			"docs/high-availability.md says more", are(len(f.leftovers), "object"), f.leftovers[0])}
+	case f.unlooked && f.force:
+		return removalPlan{clean: true, leftBehind: "given up: it could not be found out whether it holds what the host has forgotten"}
+	case f.unlooked:
+		return removalPlan{wait: "waits until it is known whether the member holds what the host has forgotten: not all of its objects have been looked at yet"}
+	}
+	return removalPlan{clean: true}
+}
+
+// are is a count with its verb.
+func are(n int, what string) string {
+	if n == 1 {
+		return conditions.Count(n, what) + " is"
+	}
+	return conditions.Count(n, what) + " are"
 }
 
 // planWithoutBindings lets a member go that cannot be cleaned and need not be waited for, because nothing more

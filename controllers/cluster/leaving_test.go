@@ -34,6 +34,23 @@ func TestARemovalWaitsUntilTheMemberIsClean(t *testing.T) {
 		"then its account goes": {
 			removalFacts{namespace: true, connected: true, identity: "id"}, removalPlan{clean: true},
 		},
+		"not before what the host has forgotten": {
+			removalFacts{namespace: true, connected: true, identity: "id", leftovers: []string{"ConfigMap shop/a", "Job shop/b"}, force: true},
+			removalPlan{wait: "waits until what the host has forgotten is removed or released: 2 objects are left over, such as ConfigMap shop/a; " +
+				"docs/high-availability.md says more"},
+		},
+		"not before it is known what that is": {
+			removalFacts{namespace: true, connected: true, identity: "id", unlooked: true},
+			removalPlan{wait: "waits until it is known whether the member holds what the host has forgotten: not all of its objects have been looked at yet"},
+		},
+		"unless nobody wants to know": {
+			removalFacts{namespace: true, connected: true, identity: "id", unlooked: true, force: true},
+			removalPlan{clean: true, leftBehind: "given up: it could not be found out whether it holds what the host has forgotten"},
+		},
+		"what the host has forgotten keeps no member that is silent and forced": {
+			removalFacts{namespace: true, fault: silent, connected: true, identity: "id", unlooked: true, force: true},
+			removalPlan{leftBehind: "given up: it is ClusterNotReachable"},
+		},
 		"a silent one is waited for": {
 			removalFacts{namespace: true, fault: silent, connected: true, identity: "id", bindings: 1, example: "shop/web"},
 			removalPlan{wait: "it is ClusterNotReachable; the removal of the objects of 1 binding, such as shop/web, waits for it" + how},

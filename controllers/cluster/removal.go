@@ -28,8 +28,8 @@ const removalPoll = time.Second
 
 // remove lets a Cluster go when the member holds nothing of Flotilla any more:
 //
-//	bindings let go of it (scheduling, execution) → our rights in the member → connection →
-//	execution namespace → finalizer
+//	bindings let go of it (scheduling, execution) → what the host has forgotten (execution) → our rights in the member →
+//	connection → execution namespace → finalizer
 func (r *Reconciler) remove(ctx context.Context, cluster *v1alpha1.Cluster) (ctrl.Result, error) {
 	if !controllerutil.ContainsFinalizer(cluster, v1alpha1.ClusterFinalizer) {
 		return ctrl.Result{}, nil
@@ -93,6 +93,10 @@ func (r *Reconciler) gather(ctx context.Context, cluster *v1alpha1.Cluster) (rem
 	config, err := r.meet(ctx, cluster)
 	if err != nil && !errors.As(err, &facts.fault) {
 		return facts, nil, err
+	}
+	if r.options.Leftovers != nil {
+		names, known := r.options.Leftovers(cluster.Name)
+		facts.leftovers, facts.unlooked = names, !known
 	}
 	return facts, config, nil
 }

@@ -3,6 +3,7 @@ package execution
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -14,7 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/conditions"
@@ -53,23 +54,26 @@ func newLeftovers(changed func()) *leftovers {
 
 // note remembers what stays because of a binding that does not want it.
 func (l *leftovers) note(binding types.NamespacedName, objects []*membercluster.Observed) {
+	if l.put(binding, objects) {
+		l.changed()
+	}
+}
+
+func (l *leftovers) put(binding types.NamespacedName, objects []*membercluster.Observed) (changed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(objects) == 0 && len(l.kept[binding]) == 0 {
-		return
-	}
 	names := make([]string, len(objects))
 	for i, o := range objects {
 		names[i] = o.Kind.Kind + " " + strings.TrimPrefix(o.Namespace+"/"+o.Name, "/")
 	}
 	if slices.Equal(names, l.kept[binding]) {
-		return
+		return false
 	}
 	l.kept[binding] = names
 	if len(names) == 0 {
 		delete(l.kept, binding)
 	}
-	l.changed()
+	return true
 }
 
 // all are the names of what stays, in order.
@@ -84,30 +88,47 @@ func (l *leftovers) all() []string {
 	return names
 }
 
-// tellLeftovers lets the worker report what is left over, after a moment.
+// bindings are those because of which something stays.
+func (l *leftovers) bindings() []types.NamespacedName {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Collect(maps.Keys(l.kept))
+}
+
+// tellLeftovers tells the board what is left over, and lets the worker report it to users after a moment, and after all that waits to be
+// looked at.
 func (w *worker) tellLeftovers() {
+	if w.first.wasOver() {
+		w.Board.PostLeftovers(w.member.Name, w.leftovers.all())
+	}
 	if queue := w.queue.Load(); queue != nil {
-		priority := handler.LowPriority
+		priority := leftoversPriority
 		(*queue).AddWithOpts(priorityqueue.AddOpts{Priority: &priority, After: leftoversPause}, leftoversKey)
 	}
 }
 
-// reportLeftovers writes the condition Remembered of the member's Cluster; it has none while nothing is left over.
-func (w *worker) reportLeftovers(ctx context.Context) error {
+// reportLeftovers writes the condition Remembered of the member's Cluster; it has none while nothing is left over. What a manager before
+// said stays until everything has been looked at.
+func (w *worker) reportLeftovers(ctx context.Context) (reconcile.Result, error) {
+	if !w.first.isOver(haveTold(w.member.Objects)) {
+		return reconcile.Result{RequeueAfter: leftoversPause}, nil
+	}
+	names := w.leftovers.all()
+	w.Board.PostLeftovers(w.member.Name, names)
 	cluster := &v1alpha1.Cluster{}
 	if err := w.host.Get(ctx, client.ObjectKey{Name: w.member.Name}, cluster); err != nil {
-		return client.IgnoreNotFound(err)
+		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	before := meta.FindStatusCondition(cluster.Status.Conditions, v1alpha1.ConditionRemembered)
-	want := remembered(before, w.leftovers.all(), cluster.Generation)
+	want := remembered(before, names, cluster.Generation)
 	if apiequality.Semantic.DeepEqual(before, want) {
-		return nil
+		return reconcile.Result{}, nil
 	}
 	status := v1alpha1.ClusterStatus{}
 	if want != nil {
 		status.Conditions = []metav1.Condition{*want}
 	}
-	return objectpatch.ApplyStatus(ctx, w.host, cluster, objectpatch.ExecutionOwner, &status)
+	return reconcile.Result{}, objectpatch.ApplyStatus(ctx, w.host, cluster, objectpatch.ExecutionOwner, &status)
 }
 
 // remembered is the condition for what is left over; nil for nothing.

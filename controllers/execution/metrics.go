@@ -22,6 +22,10 @@ var (
 	objects = telemetry.NewReading("flotilla_objects",
 		"Objects that should be in members, by Cluster, state (Applied, or the reason of the condition Applied why not) and health.",
 		telemetry.ClusterLabel, "state", "health")
+	leftOver = telemetry.NewReading("flotilla_leftover_objects",
+		"Objects that members hold, that the host has forgotten because it was restored from a backup, and that it does not want, by Cluster. "+
+			"They stay until somebody decides. Clusters without any have no series.",
+		telemetry.ClusterLabel)
 	queued = telemetry.NewReading("flotilla_member_queue_length",
 		"Objects that wait for a member's workers, by Cluster.", telemetry.ClusterLabel)
 )
@@ -31,6 +35,13 @@ func (d *dispatcher) showState() {
 	objects.From(func(show telemetry.Show) {
 		for standing, n := range d.Board.Tally() {
 			show(float64(n), standing.Cluster, standing.Reason, string(standing.Health))
+		}
+	})
+	leftOver.From(func(show telemetry.Show) {
+		for cluster, names := range d.Board.AllLeftovers() {
+			if len(names) > 0 {
+				show(float64(len(names)), cluster)
+			}
 		}
 	})
 	queued.From(func(show telemetry.Show) {

@@ -33,7 +33,7 @@ func hostWith(t *testing.T, objects ...client.Object) client.WithWatch {
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
 	}
-	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build()
+	return fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&v1alpha1.Cluster{}).WithObjects(objects...).Build()
 }
 
 // forgetful is a worker of member1 whose manager's cache holds one thing, and whose host's API server another.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"sync"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -134,42 +133,5 @@ func (d *dispatcher) overridesChanged(ctx context.Context, versions ...any) {
 		if err == nil && found && len(override.Order(policymatch.Of(template.GroupVersionKind(), template), policies)) > 0 {
 			d.fanOut(binding, handler.LowPriority/2)
 		}
-	}
-}
-
-// listenToClusters looks at all that a cluster holds again when what overrides can ask of it has changed.
-func (d *dispatcher) listenToClusters(ctx context.Context, mgr ctrl.Manager) error {
-	informer, err := mgr.GetCache().GetInformer(ctx, &v1alpha1.Cluster{})
-	if err != nil {
-		return fmt.Errorf("watching clusters: %w", err)
-	}
-	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{UpdateFunc: func(old, obj any) {
-		before, ok := old.(*v1alpha1.Cluster)
-		after, also := obj.(*v1alpha1.Cluster)
-		if ok && also && !sameFeatures(before, after) {
-			d.clusterChanged(ctx, after.Name)
-		}
-	}})
-	if err != nil {
-		return fmt.Errorf("listening to clusters: %w", err)
-	}
-	return nil
-}
-
-// sameFeatures compares what overrides can ask of a cluster.
-func sameFeatures(a, b *v1alpha1.Cluster) bool {
-	return equality.Semantic.DeepEqual(a.Labels, b.Labels) && equality.Semantic.DeepEqual(a.Annotations, b.Annotations) &&
-		a.Spec.Region == b.Spec.Region && a.Spec.Provider == b.Spec.Provider && equality.Semantic.DeepEqual(a.Spec.Zones, b.Spec.Zones)
-}
-
-func (d *dispatcher) clusterChanged(ctx context.Context, name string) {
-	d.mu.RLock()
-	w := d.workers[name]
-	d.mu.RUnlock()
-	if w == nil {
-		return // its workers begin with everything
-	}
-	if err := w.enqueueAll(ctx); err != nil {
-		log.FromContext(ctx).Error(err, "Cannot look up the bindings of a cluster", "cluster", name)
 	}
 }

@@ -42,6 +42,7 @@ type worker struct {
 
 	refusals  *refusals
 	leftovers *leftovers
+	first     firstLook
 }
 
 func newWorker(ctx context.Context, d *dispatcher, member *membercluster.Member) *worker {
@@ -90,6 +91,9 @@ func (w *worker) begin(ctx context.Context, queue workqueue.TypedRateLimitingInt
 	return w.enqueueAll(ctx)
 }
 
+// enqueueLeftovers looks again at what is left over, because something may let it go now.
+func (w *worker) enqueueLeftovers() { w.enqueue(userPriority, w.leftovers.bindings()...) }
+
 // enqueueAll looks again at every binding that concerns the member.
 func (w *worker) enqueueAll(ctx context.Context) error {
 	bindings, err := hostindex.AllBindings(ctx, w.host)
@@ -136,8 +140,9 @@ func (w *worker) enqueueKind(ctx context.Context, gvk schema.GroupVersionKind) {
 // Reconcile makes the member hold what one binding decided. No binding at all stands for what is left over.
 func (w *worker) Reconcile(ctx context.Context, key types.NamespacedName) (reconcile.Result, error) {
 	if key == leftoversKey {
-		return reconcile.Result{}, w.reportLeftovers(ctx)
+		return w.reportLeftovers(ctx)
 	}
+	defer w.first.enter()()
 	binding, err := hostindex.Binding(ctx, w.host, key)
 	if client.IgnoreNotFound(err) != nil {
 		return reconcile.Result{}, fmt.Errorf("reading binding %s: %w", key, err)

@@ -151,6 +151,14 @@ func setupAdmission(mgr ctrl.Manager, a configfile.Admission) error {
 	return admission.Setup(mgr, admission.Options{})
 }
 
+// leftovers are the names of what a member holds, and the host has forgotten and does not want. A host that remembers all has none.
+func (p parts) leftovers(cluster string) (names []string, known bool) {
+	if p.memory == nil || len(p.memory.Gaps()) == 0 {
+		return nil, true
+	}
+	return p.board.Leftovers(cluster)
+}
+
 func clusterOptions(p parts, c configfile.Manager) cluster.Options {
 	o := cluster.Options{
 		HostUID:     p.hostUID,
@@ -159,6 +167,7 @@ func clusterOptions(p parts, c configfile.Manager) cluster.Options {
 		Failover:    p.gates.Failover,
 		Timings:     timings(c.Clusters),
 		Lookout:     p.lookout,
+		Leftovers:   p.leftovers,
 		// An overlay that renames the role renames it there, too (config/manager/references.yaml).
 		CredentialsRole: os.Getenv("FLOTILLA_CREDENTIALS_ROLE"),
 	}

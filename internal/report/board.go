@@ -64,6 +64,7 @@ type Board struct {
 	reports   map[types.NamespacedName]map[string]Report
 	tally     map[Standing]int // of the reports, but of those that an object is gone
 	listeners []func(binding types.NamespacedName)
+	leftovers map[string][]string // by member
 
 	hearings         map[types.NamespacedName]map[string]hearing // of the members that were asked, or are to be
 	doubtListeners   []func(binding types.NamespacedName, cluster string)
@@ -74,7 +75,7 @@ type Board struct {
 func NewBoard() *Board {
 	return &Board{
 		reports: map[types.NamespacedName]map[string]Report{}, failing: map[types.NamespacedName]bool{}, tally: map[Standing]int{},
-		hearings: map[types.NamespacedName]map[string]hearing{},
+		hearings: map[types.NamespacedName]map[string]hearing{}, leftovers: map[string][]string{},
 	}
 }
 
@@ -180,6 +181,7 @@ func (b *Board) dropMember(cluster string) []types.NamespacedName {
 	for _, members := range b.hearings {
 		delete(members, cluster)
 	}
+	delete(b.leftovers, cluster)
 	var changed []types.NamespacedName
 	for binding, members := range b.reports {
 		if r, known := members[cluster]; known {

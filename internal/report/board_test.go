@@ -109,3 +109,21 @@ func TestAMemberIsClearedOfABindingThatIsDeletedWhenItWasAskedSince(t *testing.T
 		})
 	}
 }
+
+func TestLeftoversAreKnownFromWhenTheyWereTold(t *testing.T) {
+	b := NewBoard()
+	if names, known := b.Leftovers("member1"); known {
+		t.Errorf("%v are known of a member that nobody has looked at", names)
+	}
+	b.PostLeftovers("member1", []string{"ConfigMap shop/a"})
+	b.PostLeftovers("member2", nil)
+	b.PostLeftovers("member3", []string{"ConfigMap shop/b"})
+	b.ForgetMember("member3")
+	want := map[string][]string{"member1": {"ConfigMap shop/a"}, "member2": nil}
+	if diff := cmp.Diff(want, b.AllLeftovers()); diff != "" {
+		t.Errorf("AllLeftovers() differs (-want +got):\n%s", diff)
+	}
+	if names, known := b.Leftovers("member2"); !known || len(names) > 0 {
+		t.Errorf("Leftovers() = %v, %t, want none, true", names, known)
+	}
+}
