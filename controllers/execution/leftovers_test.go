@@ -188,7 +188,7 @@ func TestTheMetricCountsWhatIsLeftOver(t *testing.T) {
 		}
 		got[m.GetLabel()[0].GetValue()] = m.GetGauge().GetValue()
 	}
-	if diff := cmp.Diff(map[string]float64{"member1": 2}, got); diff != "" {
+	if diff := cmp.Diff(map[string]float64{"member1": 2, "member2": 0}, got); diff != "" {
 		t.Errorf("series (-want +got):\n%s", diff)
 	}
 }

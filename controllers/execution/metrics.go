@@ -24,7 +24,7 @@ var (
 		telemetry.ClusterLabel, "state", "health")
 	leftOver = telemetry.NewReading("flotilla_leftover_objects",
 		"Objects that members hold, that the host has forgotten because it was restored from a backup, and that it does not want, by Cluster. "+
-			"They stay until somebody decides. Clusters without any have no series.",
+			"They stay until somebody decides.",
 		telemetry.ClusterLabel)
 	queued = telemetry.NewReading("flotilla_member_queue_length",
 		"Objects that wait for a member's workers, by Cluster.", telemetry.ClusterLabel)
@@ -39,9 +39,7 @@ func (d *dispatcher) showState() {
 	})
 	leftOver.From(func(show telemetry.Show) {
 		for cluster, names := range d.Board.AllLeftovers() {
-			if len(names) > 0 {
-				show(float64(len(names)), cluster)
-			}
+			show(float64(len(names)), cluster)
 		}
 	})
 	queued.From(func(show telemetry.Show) {
