@@ -80,13 +80,15 @@ type struck struct {
 	piece string
 }
 
-// strike begins a fault.
+// strike begins a fault. Each piece has one at a time: two that end together would start the same process twice.
 func (c *Chaos) strike(ctx context.Context, f Fault) (struck, error) {
 	name, err := f.piece(ctx, c.fleet)
 	if err != nil {
 		return struck{}, fmt.Errorf("%s: %w", f.Name, err)
 	}
-	c.keeper.hold(name)
+	if !c.keeper.hold(name) {
+		return struck{}, fmt.Errorf("%s: %s is broken already", f.Name, name)
+	}
 	if err := f.way.harm(c.fleet, ctx, name); err != nil {
 		c.keeper.release(name)
 		return struck{}, fmt.Errorf("%s: %w", f.Name, err)

@@ -34,11 +34,13 @@ func newKeeper(fleet *local.Fleet) *keeper {
 // keeps says whether a process is the keeper's to start.
 func (k *keeper) keeps(name string) bool { return slices.Contains(k.fleet.Managers(), name) }
 
-// hold keeps a process as it is until release.
-func (k *keeper) hold(name string) {
+// hold keeps a piece as it is until release; false when it is held already.
+func (k *keeper) hold(name string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	free := !k.held[name]
 	k.held[name] = true
+	return free
 }
 
 func (k *keeper) release(name string) {
