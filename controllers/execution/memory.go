@@ -51,7 +51,7 @@ func (w *worker) mark(j job) string {
 	if live != nil && live.Ours && live.Hash == j.rendered.Hash && live.Written != "" && !lost {
 		return live.Written
 	}
-	return history.Stamp{At: w.Memory.Renewed(), Version: version}.String()
+	return history.Stamp{At: w.Memory.Renewed(), Version: version, Era: w.Memory.Gaps().Era()}.String()
 }
 
 // versionOf is what an object is made from; either may be nil.

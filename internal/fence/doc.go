@@ -10,4 +10,10 @@
 //
 // The time between the two is for requests that were cut off and are still on their way, and for clocks that do not run
 // equally fast.
+//
+// It also owns how the host is dialled (Dial). A leader may outlive a restoration of the host's etcd, and would act on what the restored host
+// lists before it looks at the lease again. What is read through a connection that is new is therefore acted on only when the lease was renewed after
+// it was made: a request that changes something waits for that, for a fraction of a second, because a renewal is due at once. No request
+// is added to a deletion for it, and nothing rests on how fast a host can be restored. It rests on all API servers being stopped for
+// that, as etcd and Kubernetes want it, and on a balancer that passes connections through.
 package fence

@@ -20,6 +20,11 @@ type Fence struct {
 	mu      sync.Mutex
 	renewed time.Time // when the last successful renewal was sent; zero before the first
 	sealed  bool
+	// doubted is when a connection to the host was made last: what is read through it may be of a host that was restored, until the lease has
+	// been renewed. Zero for never.
+	doubted time.Time
+	// settled is closed when those who wait for the end of a doubt shall look again; nil while nobody waits.
+	settled chan struct{}
 	timer   clock.Timer // closes at the end of the terms; nil before the first renewal
 	// underWay are the requests that have left and have not been answered.
 	underWay map[*passage]struct{}
@@ -42,9 +47,19 @@ func (f *Fence) Renew(sent time.Time) {
 		return
 	}
 	f.renewed = sent
+	if !f.doubtful() {
+		f.settle()
+	}
 	if f.timer == nil {
 		f.arm()
 	}
+}
+
+// doubt holds back what changes something until a renewal that is sent from now on has succeeded.
+func (f *Fence) doubt() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.doubted = f.clock.Now()
 }
 
 // Open says whether something may be changed now.
@@ -58,19 +73,24 @@ func (f *Fence) Open() bool {
 func (f *Fence) due(now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.terms.Due(f.renewed, now)
+	return f.doubtful() || f.terms.Due(f.renewed, now)
 }
 
 // Seal closes the fence for good, and returns when nothing is under way any more: before the lease is given up.
 func (f *Fence) Seal() {
+	f.Shut()
+	f.answered.Wait()
+}
+
+// Shut closes the fence for good, and gives up what is under way, without waiting for it.
+func (f *Fence) Shut() {
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.sealed = true
 	if f.timer != nil {
 		f.timer.Stop()
 	}
 	f.cutOff()
-	f.mu.Unlock()
-	f.answered.Wait()
 }
 
 // expire cuts off what is under way when the terms have ended, or comes back when they have been renewed meanwhile.
@@ -88,19 +108,40 @@ func (f *Fence) expire() {
 	f.cutOff()
 }
 
-// enter lets a request pass, or refuses it with ErrClosed. The context ends, with ErrClosed as its cause, when the request
-// must be given up; leave must be called when it has been answered.
+// enter lets a request pass, or refuses it with ErrClosed. In doubt it waits: for a renewal of the lease, which then is due. The guarded
+// context ends, with ErrClosed as its cause, when the request must be given up; leave must be called when it has been answered.
 func (f *Fence) enter(ctx context.Context) (guarded context.Context, leave func(), err error) {
+	for {
+		guarded, leave, settled, err := f.try(ctx)
+		if settled == nil {
+			return guarded, leave, err
+		}
+		select {
+		case <-settled:
+		case <-ctx.Done():
+			return nil, nil, context.Cause(ctx)
+		}
+	}
+}
+
+// try is enter, but returns what is to be waited for instead of waiting.
+func (f *Fence) try(ctx context.Context) (guarded context.Context, leave func(), settled <-chan struct{}, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.sealed || f.remaining() <= 0 {
-		return nil, nil, ErrClosed
+		return nil, nil, nil, ErrClosed
+	}
+	if f.doubtful() {
+		if f.settled == nil {
+			f.settled = make(chan struct{})
+		}
+		return nil, nil, f.settled, nil
 	}
 	guarded, stop := context.WithCancelCause(ctx)
 	p := &passage{stop}
 	f.underWay[p] = struct{}{}
 	f.answered.Add(1)
-	return guarded, sync.OnceFunc(func() { f.leave(p) }), nil
+	return guarded, sync.OnceFunc(func() { f.leave(p) }), nil, nil
 }
 
 func (f *Fence) leave(p *passage) {
@@ -111,9 +152,11 @@ func (f *Fence) leave(p *passage) {
 	f.answered.Done()
 }
 
-// remaining, arm and cutOff are for those who hold the lock.
+// The rest is for those who hold the lock.
 
 func (f *Fence) remaining() time.Duration { return f.terms.Remaining(f.renewed, f.clock.Now()) }
+
+func (f *Fence) doubtful() bool { return !f.doubted.IsZero() && !f.renewed.After(f.doubted) }
 
 // arm comes back at the end of the terms, in a goroutine of its own, because a fake clock calls with its lock held.
 func (f *Fence) arm() { f.timer = f.clock.AfterFunc(f.remaining(), func() { go f.expire() }) }
@@ -121,5 +164,14 @@ func (f *Fence) arm() { f.timer = f.clock.AfterFunc(f.remaining(), func() { go f
 func (f *Fence) cutOff() {
 	for p := range f.underWay {
 		p.stop(ErrClosed)
+	}
+	f.settle()
+}
+
+// settle lets those who wait look again.
+func (f *Fence) settle() {
+	if f.settled != nil {
+		close(f.settled)
+		f.settled = nil
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -144,6 +146,109 @@ func TestTheLeaseIsGivenUpWhenNothingIsUnderWay(t *testing.T) {
 	g.fence.Seal()
 	if err := <-result; !errors.Is(err, ErrClosed) {
 		t.Errorf("error = %v, want %v", err, ErrClosed)
+	}
+}
+
+func TestAHostThatWentBackGivesUpWhatIsUnderWayWithoutWaiting(t *testing.T) {
+	g := newGate()
+	result := g.pending(t)
+	g.fence.Shut()
+	if g.fence.Open() {
+		t.Error("the fence is open")
+	}
+	if err := g.send(t, http.MethodDelete, object); !errors.Is(err, ErrClosed) {
+		t.Errorf("error of a new request = %v, want %v", err, ErrClosed)
+	}
+	if err := <-result; !errors.Is(err, ErrClosed) {
+		t.Errorf("error of the one under way = %v, want %v", err, ErrClosed)
+	}
+}
+
+// waiting sends a request after the host was dialled, and returns what becomes of it when it has come to wait.
+func (g *gate) waiting(ctx context.Context, t *testing.T) <-chan error {
+	t.Helper()
+	g.fence.Renew(g.clock.Now())
+	g.clock.Step(time.Millisecond)
+	dial := g.fence.Dial(func(context.Context, string, string) (net.Conn, error) { return nil, nil })
+	if _, err := dial(t.Context(), "tcp", "host:6443"); err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodDelete, "https://member"+object, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	result := make(chan error, 1)
+	go func() {
+		response, err := g.fence.Wrap(g.server).RoundTrip(r)
+		if err == nil {
+			err = response.Body.Close()
+		}
+		result <- err
+	}()
+	for waits := false; !waits; runtime.Gosched() {
+		g.fence.mu.Lock()
+		waits = g.fence.settled != nil
+		g.fence.mu.Unlock()
+		if t.Context().Err() != nil {
+			t.Fatal("a request does not wait")
+		}
+	}
+	return result
+}
+
+// TestNothingIsChangedForWhatANewConnectionSaysBeforeTheLeaseWasRenewed is about a leader that outlives a restoration: it deletes what
+// the restored host does not want, before it has looked at the lease.
+func TestNothingIsChangedForWhatANewConnectionSaysBeforeTheLeaseWasRenewed(t *testing.T) {
+	gone, cancel := context.WithCancel(t.Context())
+	for name, tc := range map[string]struct {
+		ctx  context.Context
+		then func(*gate)
+		want error
+	}{
+		"renewed": {t.Context(), func(g *gate) {
+			g.fence.Renew(g.clock.Now()) // which may have been sent before the connection was made
+			g.clock.Step(time.Millisecond)
+			g.fence.Renew(g.clock.Now())
+		}, nil},
+		"went back":      {t.Context(), func(g *gate) { g.fence.Shut() }, ErrClosed},
+		"given up":       {t.Context(), func(g *gate) { g.fence.Seal() }, ErrClosed},
+		"not renewed":    {t.Context(), func(g *gate) { g.clock.Step(terms.RenewDeadline) }, ErrClosed},
+		"not waited for": {gone, func(*gate) { cancel() }, context.Canceled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGate()
+			result := g.waiting(tc.ctx, t)
+			if !g.fence.due(g.clock.Now()) {
+				t.Error("no renewal is due")
+			}
+			if len(g.server.arrived) > 0 {
+				t.Error("the request did not wait")
+			}
+			if err := g.send(t, http.MethodGet, object); err != nil {
+				t.Errorf("reading: %v", err)
+			}
+			<-g.server.arrived
+			tc.then(g)
+			if err := <-result; !errors.Is(err, tc.want) {
+				t.Errorf("error = %v, want %v", err, tc.want)
+			}
+			if arrived := len(g.server.arrived) > 0; arrived == (tc.want != nil) {
+				t.Errorf("arrived = %v", arrived)
+			}
+		})
+	}
+}
+
+func TestAConnectionThatFailedIsNoDoubt(t *testing.T) {
+	g := newGate()
+	g.fence.Renew(start)
+	refused := errors.New("connection refused")
+	dial := g.fence.Dial(func(context.Context, string, string) (net.Conn, error) { return nil, refused })
+	if _, err := dial(t.Context(), "tcp", "host:6443"); !errors.Is(err, refused) {
+		t.Errorf("error = %v, want %v", err, refused)
+	}
+	if err := g.send(t, http.MethodPut, object); err != nil {
+		t.Errorf("error = %v", err)
 	}
 }
 

@@ -17,16 +17,16 @@ func (t Terms) Remaining(renewed, now time.Time) time.Duration {
 	if renewed.IsZero() {
 		return 0
 	}
-	return t.RenewDeadline - elapsed(renewed, now)
+	return t.RenewDeadline - Elapsed(renewed, now)
 }
 
 // Due says whether it is time to renew the lease again.
 func (t Terms) Due(renewed, now time.Time) bool {
-	return renewed.IsZero() || elapsed(renewed, now) >= t.RetryPeriod
+	return renewed.IsZero() || Elapsed(renewed, now) >= t.RetryPeriod
 }
 
-// elapsed is the longer of what the two clocks of a machine say. The monotonic one does not run while a machine sleeps, and
+// Elapsed is the longer of what the two clocks of a machine say. The monotonic one does not run while a machine sleeps, and
 // the other one may be set back; one that is set forward costs no more than an early renewal.
-func elapsed(since, now time.Time) time.Duration {
+func Elapsed(since, now time.Time) time.Duration {
 	return max(now.Sub(since), now.Round(0).Sub(since.Round(0)))
 }

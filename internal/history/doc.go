@@ -9,5 +9,9 @@
 // between that and its own first renewal. Nobody writes in a gap. An object from within one is proof that the host has lost a
 // part of its history; it is the object itself that says so, whatever became of etcd's revisions.
 //
+// Managers' clocks differ, so none of this rests on them. Renewals go forward from holder to holder (Next), and each gap names the Era that
+// begins with it, which stamps carry: whoever writes with that name wrote after the gap, and whoever writes without it wrote before, or was
+// forgotten. A manager that has seen the lease all along (Vigil) knows that nothing was restored, and adds no gap.
+//
 // Pure: values in, values out.
 package history

@@ -2,15 +2,13 @@ package history
 
 import (
 	"fmt"
+	"hash/fnv"
 	"strings"
 	"time"
 )
 
 const (
-	// shortest is how long a gap is at least to be kept. Restoring etcd means that every API server is stopped, etcd's members
-	// are replaced and all is started again; a manager that hands over its lease leaves a gap of a second or two.
-	shortest = 5 * time.Second
-	// most is how many gaps are kept. They lie in an annotation of the lease, at some 60 bytes each. Above it the oldest ones are
+	// most is how many gaps are kept. They lie in an annotation of the lease, at some 70 bytes each. Above it the oldest ones are
 	// made one, which spans what was between them, too: what was written then is in doubt until a manager that wants it finds it.
 	most = 50
 	// layout of times: that of the lease, which has microseconds.
@@ -23,6 +21,17 @@ type Gap struct {
 	From time.Time
 	// To is the first renewal after.
 	To time.Time
+	// Era names the time that begins with To, and that no other begins with; see Era. It is empty for a gap that an earlier version of
+	// Flotilla wrote down.
+	Era string
+}
+
+// Era is the name of the time that begins when a manager takes the lease. No two holders have the same identity, in whatever
+// a restored host has forgotten neither.
+func Era(holder string) string {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(holder)) // never fails
+	return fmt.Sprintf("%08x", h.Sum32())
 }
 
 // backup is how long after the last renewal in it a backup is made, at most: the longest time that a lease is held without being
@@ -42,17 +51,48 @@ func (g Gap) Ordered(asked time.Time) bool {
 // Gaps are all that a host knows of, the earliest first.
 type Gaps []Gap
 
-// With adds the gap between the last renewal that the host knows of and a take-over, if it is one.
-func (g Gaps) With(last, takeOver time.Time) Gaps {
-	if takeOver.Sub(last) < shortest {
-		return g
+// With adds a gap.
+func (g Gaps) With(gap Gap) Gaps {
+	all := append(append(Gaps{}, g...), gap)
+	if len(all) <= most {
+		return all
 	}
-	all := append(append(Gaps{}, g...), Gap{From: last, To: takeOver})
-	if over := len(all) - most; over > 0 {
-		all[over].From = all[0].From // none is dropped: it may be that of a restoration
-		all = all[over:]
+	first := 0
+	if all[0].From.IsZero() {
+		first = 1 // it asks for versions alone, which is too little for a gap that has a beginning
 	}
-	return all
+	all[first+1].From = all[first].From // none is dropped: it may be that of a restoration
+	return append(all[:first], all[first+1:]...)
+}
+
+// Era names the time since the last gap: what is written now is of it. It is empty when there is no gap.
+func (g Gaps) Era() string {
+	if len(g) == 0 {
+		return ""
+	}
+	return g[len(g)-1].Era
+}
+
+// since are the gaps after the one that an era began with; all of them when none of them is that one.
+func (g Gaps) since(era string) Gaps {
+	for i, gap := range g {
+		if era != "" && gap.Era == era {
+			return g[i+1:]
+		}
+	}
+	return g
+}
+
+// Next is the time of the next renewal of the lease, in microseconds: a manager's own time, but later than everything that it has seen.
+// So the lease goes forward from holder to holder, also when their clocks differ or are set back.
+func Next(own time.Time, seen ...time.Time) time.Time {
+	own = own.UTC().Truncate(time.Microsecond)
+	for _, t := range seen {
+		if !own.After(t) {
+			own = t.UTC().Truncate(time.Microsecond).Add(time.Microsecond)
+		}
+	}
+	return own
 }
 
 // String is what ParseGaps reads.
@@ -60,6 +100,9 @@ func (g Gaps) String() string {
 	texts := make([]string, len(g))
 	for i, gap := range g {
 		texts[i] = format(gap.From) + "/" + format(gap.To)
+		if gap.Era != "" {
+			texts[i] += "/" + gap.Era
+		}
 	}
 	return strings.Join(texts, " ")
 }
@@ -68,8 +111,9 @@ func (g Gaps) String() string {
 func ParseGaps(text string) (Gaps, error) {
 	var gaps Gaps
 	for _, field := range strings.Fields(text) {
-		from, to, _ := strings.Cut(field, "/")
-		gap := Gap{}
+		from, rest, _ := strings.Cut(field, "/")
+		to, era, _ := strings.Cut(rest, "/")
+		gap := Gap{Era: era}
 		var err error
 		if gap.From, err = parse(from); err != nil {
 			return nil, fmt.Errorf("reading the gap %q: %w", field, err)

@@ -1,6 +1,8 @@
 package history
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,17 +22,22 @@ type Stamp struct {
 	At time.Time
 	// Version that was written.
 	Version Version
+	// Era is that of the gaps that the writer knew of; empty when it knew of none.
+	Era string
 }
 
 // String is what ParseStamp reads.
 func (s Stamp) String() string {
-	return format(s.At) + " " + strconv.FormatInt(s.Version.Binding, 10) + " " + strconv.FormatInt(s.Version.Template, 10)
+	return strings.TrimSpace(fmt.Sprintf("%s %d %d %s", format(s.At), s.Version.Binding, s.Version.Template, s.Era))
 }
 
 // ParseStamp reads a stamp. What is no stamp, such as none at all on an object of an earlier version of Flotilla, is not ok.
 func ParseStamp(text string) (stamp Stamp, ok bool) {
 	fields := strings.Fields(text)
-	if len(fields) != 3 {
+	if len(fields) == 3 {
+		fields = append(fields, "")
+	}
+	if len(fields) != 4 {
 		return Stamp{}, false
 	}
 	at, err := parse(fields[0])
@@ -45,25 +52,29 @@ func ParseStamp(text string) (stamp Stamp, ok bool) {
 	if err != nil {
 		return Stamp{}, false
 	}
-	return Stamp{At: at, Version: Version{Binding: binding, Template: template}}, true
+	return Stamp{At: at, Version: Version{Binding: binding, Template: template}, Era: fields[3]}, true
 }
 
 // Lost says whether the host has forgotten that it wrote an object, and in which gap. Now is what the host has today.
 //
-// What was written within a gap is forgotten. What was written on the very renewal at which a gap begins may have been written just
-// before a manager crashed, or just after a backup: the host has forgotten it if what it was written from was newer than
-// what the host has today, because versions never fall otherwise. The same holds for all that was written before the first
-// lease that the host knows of: leases can be deleted.
+// A writer that knew of a gap wrote after it. Of another gap it wrote before, if the renewal that it relied on is one of those that
+// the host remembers, up to the one at which the gap begins; else the host has forgotten it. Both are told without comparing the
+// clocks of two managers. Of several gaps it is the last one, so that what users asked before it counts no more.
+//
+// What was written on the last renewals before a gap may have been written just before a manager crashed, or just after a backup: a
+// manager relies on a renewal until it knows of the next one. The host has forgotten it if what it was written from was newer
+// than what the host has today, because versions never fall otherwise. The same holds for all that was written before the
+// first lease that the host knows of: leases can be deleted.
 func (g Gaps) Lost(s Stamp, now Version) (Gap, bool) {
-	for _, gap := range g {
-		switch {
-		case s.At.Before(gap.From) || !s.At.Before(gap.To):
-			continue
-		case gap.From.IsZero(), s.At.Equal(gap.From):
-			if behind(now, s.Version) {
-				return gap, true
-			}
-		default:
+	for _, gap := range slices.Backward(g.since(s.Era)) {
+		if gap.Era == "" && !s.At.Before(gap.To) {
+			continue // an earlier version wrote the gap down, and told by its clock what was written after it
+		}
+		first := gap.From.IsZero()
+		if !first && s.At.After(gap.From) {
+			return gap, true
+		}
+		if (first || gap.From.Sub(s.At) < backup) && behind(now, s.Version) {
 			return gap, true
 		}
 	}

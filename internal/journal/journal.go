@@ -7,9 +7,12 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/fence"
 	"github.com/flotilla-dev/flotilla/internal/history"
 )
 
@@ -18,6 +21,7 @@ var ErrWentBack = errors.New("the host went back in time: its etcd was restored 
 
 // Journal is what a manager knows of the lease. It is safe for concurrent use.
 type Journal struct {
+	clock    clock.PassiveClock
 	wentBack func()
 
 	mu      sync.Mutex
@@ -25,6 +29,11 @@ type Journal struct {
 	renewed time.Time
 	gaps    history.Gaps
 	broken  bool
+	// told is the latest time that an API server has told.
+	told time.Time
+	// vigil is kept by looking at the lease; looked is when the last look that succeeded was sent.
+	vigil  history.Vigil
+	looked time.Time
 }
 
 // entry is what of a lease must only go forward.
@@ -34,8 +43,11 @@ type entry struct {
 	renewed     time.Time
 }
 
-// New makes a journal that calls wentBack, once, when the host went back in time.
-func New(wentBack func()) *Journal { return &Journal{wentBack: wentBack} }
+// New makes a journal that calls wentBack, once, when the host went back in time: before the request that showed it returns, so it must
+// neither wait nor call the journal.
+func New(c clock.PassiveClock, wentBack func()) *Journal {
+	return &Journal{clock: c, wentBack: wentBack}
+}
 
 // Renewed is when this manager renewed the lease last, in the words of the lease; zero for one that never led.
 func (j *Journal) Renewed() time.Time {
@@ -61,8 +73,8 @@ func (j *Journal) Err() error {
 	return nil
 }
 
-// read takes note of the lease as the host has it.
-func (j *Journal) read(lease *coordinationv1.Lease) error {
+// read takes note of the lease as the host has it, which was asked for then.
+func (j *Journal) read(lease *coordinationv1.Lease, sent time.Time) error {
 	gaps, err := history.ParseGaps(lease.Annotations[v1alpha1.GapsAnnotation])
 	if err != nil {
 		return fmt.Errorf("reading the lease's annotation %s, which may be removed: %w", v1alpha1.GapsAnnotation, err)
@@ -73,8 +85,25 @@ func (j *Journal) read(lease *coordinationv1.Lease) error {
 	if j.last != nil && now.before(*j.last) {
 		return j.breakOff()
 	}
-	j.last, j.gaps = &now, gaps
+	j.vigil = j.vigil.Look(now.renewed, fence.Elapsed(j.looked, j.clock.Now()))
+	j.last, j.gaps, j.looked = &now, gaps, sent
 	return nil
+}
+
+// Blink takes note that something may have been missed: a look at the lease failed, or the host is reached by another connection.
+func (j *Journal) Blink() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.vigil = history.Vigil{}
+}
+
+// hear takes note of what an API server's clock says.
+func (j *Journal) hear(told time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if told.After(j.told) {
+		j.told = told
+	}
 }
 
 // missing takes note that the host has no lease. A manager that has led must not make a new one: what was lost may be more.
@@ -91,25 +120,55 @@ func (j *Journal) missing() error {
 func (j *Journal) breakOff() error {
 	if !j.broken {
 		j.broken = true
-		go j.wentBack()
+		j.wentBack()
 	}
 	return ErrWentBack
 }
 
-// opening is the gap annotation that a lease must have when a manager writes it.
-func (j *Journal) opening(lease *coordinationv1.Lease) (string, error) {
-	now := entryOf(lease)
+// marked is the lease that a manager writes, with the time of the renewal and the gaps that it must have.
+func (j *Journal) marked(lease *coordinationv1.Lease) (*coordinationv1.Lease, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	switch {
-	case j.broken:
-		return "", ErrWentBack
-	case j.last == nil:
-		return j.gaps.With(time.Time{}, now.renewed).String(), nil
-	case now.holder == "" || now.holder == j.last.holder:
-		return j.gaps.String(), nil
+	if j.broken {
+		return nil, ErrWentBack
 	}
-	return j.gaps.With(j.last.renewed, now.renewed).String(), nil
+	lease = lease.DeepCopy()
+	now := entryOf(lease)
+	now.renewed = j.next(now.renewed)
+	lease.Spec.RenewTime = &metav1.MicroTime{Time: now.renewed}
+	gaps := j.gaps
+	if opens, from := j.opens(now.holder); opens {
+		gaps = gaps.With(history.Gap{From: from, To: now.renewed, Era: history.Era(now.holder)})
+	}
+	if len(gaps) == 0 {
+		delete(lease.Annotations, v1alpha1.GapsAnnotation)
+	} else {
+		metav1.SetMetaDataAnnotation(&lease.ObjectMeta, v1alpha1.GapsAnnotation, gaps.String())
+	}
+	return lease, nil
+}
+
+// next, and opens, are for those who hold the lock. The API servers' clocks count, too, because what users asked is dated by them.
+func (j *Journal) next(own time.Time) time.Time {
+	seen := []time.Time{j.told}
+	if j.last != nil {
+		seen = append(seen, j.last.renewed)
+	}
+	if n := len(j.gaps); n > 0 {
+		seen = append(seen, j.gaps[n-1].To)
+	}
+	return history.Next(own, seen...)
+}
+
+// opens says whether there is a gap before a renewal, and since when.
+func (j *Journal) opens(holder string) (bool, time.Time) {
+	switch {
+	case j.last == nil:
+		return true, time.Time{}
+	case holder == "" || holder == j.last.holder:
+		return false, time.Time{}
+	}
+	return !j.vigil.Saw(j.last.renewed, fence.Elapsed(j.looked, j.clock.Now())), j.last.renewed
 }
 
 // wrote takes note of the lease as the host answered to a write.
@@ -121,7 +180,7 @@ func (j *Journal) wrote(lease *coordinationv1.Lease) error {
 	now := entryOf(lease)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.last, j.gaps, j.renewed = &now, gaps, now.renewed
+	j.last, j.gaps, j.renewed, j.vigil = &now, gaps, now.renewed, history.Vigil{}
 	return nil
 }
 
@@ -133,14 +192,11 @@ func entryOf(lease *coordinationv1.Lease) entry {
 	return e
 }
 
-// before says whether the lease was so before it was as then. Each holder counts itself in the transitions, and renews by its
-// own clock; clocks of different holders are not compared.
+// before says whether the lease was so before it was as then. Each holder counts itself in the transitions, and the time goes forward
+// from holder to holder.
 func (e entry) before(then entry) bool {
-	if e.transitions != then.transitions {
-		return e.transitions < then.transitions
-	}
-	if e.holder != then.holder && e.holder != "" {
+	if e.transitions == then.transitions && e.holder != then.holder && e.holder != "" {
 		return true // who gave the lease back does not take it again under the same number
 	}
-	return e.renewed.Before(then.renewed)
+	return e.transitions < then.transitions || e.renewed.Before(then.renewed)
 }

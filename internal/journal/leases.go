@@ -7,8 +7,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	coordinationclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
-
-	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 )
 
 // Leases is the client that the lock of the elections works with, for that one lease.
@@ -33,7 +31,11 @@ type leases struct {
 
 // Get implements coordinationclient.LeaseInterface.
 func (l leases) Get(ctx context.Context, name string, o metav1.GetOptions) (*coordinationv1.Lease, error) {
+	sent := l.journal.clock.Now()
 	lease, err := l.LeaseInterface.Get(ctx, name, o)
+	if err != nil {
+		l.journal.Blink()
+	}
 	if apierrors.IsNotFound(err) {
 		if back := l.journal.missing(); back != nil {
 			return nil, back
@@ -42,7 +44,7 @@ func (l leases) Get(ctx context.Context, name string, o metav1.GetOptions) (*coo
 	if err != nil {
 		return nil, err
 	}
-	return lease, l.journal.read(lease)
+	return lease, l.journal.read(lease, sent)
 }
 
 // Create implements coordinationclient.LeaseInterface.
@@ -60,15 +62,9 @@ func (l leases) Update(ctx context.Context, lease *coordinationv1.Lease, o metav
 }
 
 func (l leases) write(lease *coordinationv1.Lease, send func(*coordinationv1.Lease) (*coordinationv1.Lease, error)) (*coordinationv1.Lease, error) {
-	gaps, err := l.journal.opening(lease)
+	marked, err := l.journal.marked(lease)
 	if err != nil {
 		return nil, err
-	}
-	marked := lease.DeepCopy()
-	if gaps == "" {
-		delete(marked.Annotations, v1alpha1.GapsAnnotation)
-	} else {
-		metav1.SetMetaDataAnnotation(&marked.ObjectMeta, v1alpha1.GapsAnnotation, gaps)
 	}
 	written, err := send(marked)
 	if err != nil {

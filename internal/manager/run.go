@@ -10,6 +10,7 @@ import (
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -35,15 +36,17 @@ func Run(ctx context.Context, host *rest.Config, c configfile.Manager) error {
 	}
 	ctx, end := context.WithCancel(ctx)
 	defer end()
-	memory := journal.New(end)
+	var guard *fence.Fence // nil without elections, and then the journal reads nothing
+	memory := journal.New(clock.RealClock{}, func() {
+		guard.Shut()
+		end()
+	})
 	o := options(c)
-	var guard *fence.Fence
 	if c.LeaderElection.Enabled {
 		if guard, err = elect(&o, host, c.LeaderElection, memory); err != nil {
 			return err
 		}
-		host = rest.CopyConfig(host)
-		host.Wrap(guard.Wrap)
+		host = guarded(host, guard)
 	}
 	mgr, err := ctrl.NewManager(host, o)
 	if err != nil {
