@@ -58,8 +58,8 @@ const (
 	// HashAnnotation holds the hash of the manifest that was applied last. An object whose hash equals
 	// that of the manifest rendered now needs no write, also after a restart.
 	HashAnnotation = "flotilla.dev/hash"
-	// WrittenAnnotation holds when the object was written, as the lease renewal that the write relied on, and from which
-	// versions of binding and template. By it a host that was restored from a backup tells what it has forgotten.
+	// WrittenAnnotation holds when the object was written, as the lease renewal that the write relied on, from which versions of
+	// binding and template, and after which gap (GapsAnnotation). By it a host that was restored from a backup tells what it has forgotten.
 	WrittenAnnotation = "flotilla.dev/written"
 )
 
