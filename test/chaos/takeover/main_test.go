@@ -101,8 +101,8 @@ func leaseWrites(t *testing.T, fleet *local.Fleet, since time.Time) []local.Writ
 	})
 }
 
-// leaseTaken is when the manager that leads took the lease.
-func leaseTaken(t *testing.T, fleet *local.Fleet) time.Time {
+// taken is when the manager that leads took the lease, and the times that it holds for forgotten.
+func taken(t *testing.T, fleet *local.Fleet) (at time.Time, gaps string) {
 	t.Helper()
 	lease := &coordinationv1.Lease{}
 	key := client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: "flotilla-manager"}
@@ -112,7 +112,7 @@ func leaseTaken(t *testing.T, fleet *local.Fleet) time.Time {
 	if lease.Spec.AcquireTime == nil {
 		t.Fatal("nobody has taken the lease")
 	}
-	return lease.Spec.AcquireTime.Time
+	return lease.Spec.AcquireTime.Time, lease.Annotations[v1alpha1.GapsAnnotation]
 }
 
 // propagated makes n ConfigMaps with the value "first" in a namespace of their own, and waits until every member holds them.
