@@ -26,9 +26,10 @@ import (
 // +kubebuilder:rbac:groups=flotilla.dev,resources=templates,verbs=manage
 
 // The names below are those of config/admission. Server-side apply of an object that does not exist
-// needs the verb create beside patch; both are granted for these names only.
+// needs the verb create beside patch; both are granted for these names only. Those of config/rbac/bounds, which bound the manager itself,
+// are not among them.
 // +kubebuilder:rbac:roleName=flotilla-admission,groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=clusters.flotilla.dev,verbs=get
-// +kubebuilder:rbac:roleName=flotilla-admission,groups=admissionregistration.k8s.io,resources=validatingadmissionpolicies;validatingadmissionpolicybindings;mutatingadmissionpolicies;mutatingadmissionpolicybindings,verbs=create;patch,resourceNames=flotilla-clusters-first;flotilla-credentials-bindings;flotilla-deletion-protection;flotilla-policies-namespace;flotilla-resource-templates;flotilla-templates-claims;flotilla-templates-events;flotilla-templates-pods;flotilla-templates-scale;flotilla-templates-services;flotilla-templates-spawn;flotilla-templates-status
+// +kubebuilder:rbac:roleName=flotilla-admission,groups=admissionregistration.k8s.io,resources=validatingadmissionpolicies;validatingadmissionpolicybindings;mutatingadmissionpolicies;mutatingadmissionpolicybindings,verbs=create;patch,resourceNames=flotilla-clusters-first;flotilla-deletion-protection;flotilla-policies-namespace;flotilla-resource-templates;flotilla-templates-claims;flotilla-templates-events;flotilla-templates-pods;flotilla-templates-scale;flotilla-templates-services;flotilla-templates-spawn;flotilla-templates-status
 
 // fieldOwner is the field manager of everything that an Installer writes.
 const fieldOwner = client.FieldOwner("flotilla-admission")

@@ -174,6 +174,7 @@ func TestEveryReferenceOfTheManifestsResolves(t *testing.T) {
 			checkRoles(t, objects)
 			checkPolicyBindings(t, objects)
 			checkCredentialsRole(t, objects)
+			checkBounds(t, objects)
 			checkDeployment(t, objects)
 		})
 	}
@@ -246,6 +247,33 @@ func checkCredentialsRole(t *testing.T, objects rendered) {
 	}
 	if diff := cmp.Diff([][]string{{told}, {told}}, [][]string{bindable, writable}); diff != "" {
 		t.Errorf("what is bound (-) and what may be bound, under its name (+), differ:\n%s", diff)
+	}
+}
+
+// checkBounds makes sure that the policies that bound the manager are there, mean its account, and are nothing that it may write.
+func checkBounds(t *testing.T, objects rendered) {
+	t.Helper()
+	for _, account := range all[corev1.ServiceAccount](t, objects, "ServiceAccount") {
+		if !strings.Contains(account.Name, "flotilla-manager") {
+			t.Errorf("flotilla-manager-bounds does not mean the ServiceAccount %s", account.Name)
+		}
+	}
+	for _, bounds := range []string{"flotilla-credentials-bindings", "flotilla-manager-bounds"} {
+		at := slices.IndexFunc(objects, func(o *unstructured.Unstructured) bool {
+			return o.GetKind() == "ValidatingAdmissionPolicy" && strings.Contains(o.GetName(), bounds)
+		})
+		if at < 0 {
+			t.Errorf("%s is not installed", bounds)
+			continue
+		}
+		for _, role := range all[rbacv1.ClusterRole](t, objects, "ClusterRole") {
+			for _, rule := range role.Rules {
+				concerns := slices.Contains(rule.APIGroups, "*") || slices.Contains(rule.APIGroups, "admissionregistration.k8s.io")
+				if concerns && (len(rule.ResourceNames) == 0 || slices.Contains(rule.ResourceNames, objects[at].GetName())) {
+					t.Errorf("ClusterRole %s has rights to %s", role.Name, objects[at].GetName())
+				}
+			}
+		}
 	}
 }
 

@@ -19,8 +19,8 @@ import (
 var dropped = map[string]string{
 	"Namespace":                        "the user chooses it; a console suggests flotilla-system",
 	"ServiceAccount":                   "OLM makes those that permissions name",
-	"ValidatingAdmissionPolicy":        "the manager installs its own at start",
-	"ValidatingAdmissionPolicyBinding": "the manager installs its own at start",
+	"ValidatingAdmissionPolicy":        "those that bound the manager are applied by the user (docs/olm.md)",
+	"ValidatingAdmissionPolicyBinding": "those that bound the manager are applied by the user (docs/olm.md)",
 }
 
 // allowed are the kinds that OLM installs from a bundle besides the CSV and CRDs, as operator-registry lists them.

@@ -37,8 +37,8 @@ func TestEveryPolicyCompilesAgainstTheHostsTypes(t *testing.T) {
 		}
 		return nil
 	})
-	if len(policies.Items) != 12 {
-		t.Errorf("%d validating policies, want 12", len(policies.Items))
+	if len(policies.Items) != 13 {
+		t.Errorf("%d validating policies, want 13", len(policies.Items))
 	}
 	for _, policy := range policies.Items {
 		for _, warning := range policy.Status.TypeChecking.ExpressionWarnings {
