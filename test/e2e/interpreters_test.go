@@ -36,10 +36,10 @@ func gadgetCRD(group string) *apiextensionsv1.CustomResourceDefinition {
 	}
 }
 
-// serveGadgets lets a cluster serve the Gadgets of a group, and Flotilla work with them, for the length of a test.
+// serveGadgets lets a cluster serve the Gadgets of a group, and Flotilla work with them where it is a member, for the length of a test.
 func serveGadgets(t *testing.T, cluster *local.Cluster, group string) {
 	t.Helper()
-	meta := metav1.ObjectMeta{Name: "flotilla-gadgets", Labels: map[string]string{"flotilla.dev/aggregate-to-templates": "true"}}
+	meta := metav1.ObjectMeta{Name: "flotilla-gadgets"}
 	objects := []client.Object{
 		gadgetCRD(group),
 		&rbacv1.ClusterRole{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{{

@@ -98,7 +98,6 @@ func TestAKindThatNoMemberServesIsReportedAndPropagatedOnceOneDoes(t *testing.T)
 	expect.Eventually(t, "the widget's creation", func(ctx context.Context) error {
 		return client.IgnoreAlreadyExists(fleet.Host.Client().Create(ctx, template.DeepCopy()))
 	})
-	grantWidgets(t, fleet.Host, "flotilla-widgets", map[string]string{"flotilla.dev/aggregate-to-templates": "true"})
 	expect.Seen(t, fleet.Host, expect.Binding(template),
 		expect.Condition(v1alpha1.ConditionScheduled, metav1.ConditionFalse, v1alpha1.ReasonNoClusterFit, "0/3"))
 	warned(t, ns, "w", v1alpha1.ReasonNoClusterFit)
@@ -106,7 +105,7 @@ func TestAKindThatNoMemberServesIsReportedAndPropagatedOnceOneDoes(t *testing.T)
 	t.Log("member2 learns the kind, and Flotilla may write it there")
 	member := fleet.Member("member2")
 	serveWidgets(t, member)
-	grantWidgets(t, member, "flotilla-widgets", nil)
+	grantWidgets(t, member)
 	expect.Eventually(t, "the widget in member2", func(ctx context.Context) error {
 		copied := template.DeepCopy()
 		return member.Client().Get(ctx, client.ObjectKeyFromObject(template), copied)

@@ -19,10 +19,10 @@ import (
 	"github.com/flotilla-dev/flotilla/test/fleet/local"
 )
 
-// grantKinds lets Flotilla propagate CustomResourceDefinitions, for the length of a test.
+// grantKinds lets Flotilla put CustomResourceDefinitions into a member, for the length of a test.
 func grantKinds(t *testing.T, cluster *local.Cluster) {
 	t.Helper()
-	meta := metav1.ObjectMeta{Name: "flotilla-kinds", Labels: map[string]string{"flotilla.dev/aggregate-to-templates": "true"}}
+	meta := metav1.ObjectMeta{Name: "flotilla-kinds"}
 	objects := []client.Object{
 		&rbacv1.ClusterRole{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{{
 			APIGroups: []string{"apiextensions.k8s.io"}, Resources: []string{"customresourcedefinitions", "customresourcedefinitions/status"},
@@ -52,10 +52,8 @@ func TestAKindAndItsObjectsAndTheirNamespaceArriveTogether(t *testing.T) {
 	fleet := bed.Fleet(t)
 	member := fleet.Member("member3")
 	ns := expect.Namespace(t, fleet)
-	grantKinds(t, fleet.Host)
 	grantKinds(t, member)
-	grantWidgets(t, fleet.Host, "flotilla-widgets", map[string]string{"flotilla.dev/aggregate-to-templates": "true"})
-	grantWidgets(t, member, "flotilla-widgets", nil)
+	grantWidgets(t, member)
 	serveWidgets(t, fleet.Host)
 	t.Cleanup(func() { _ = client.IgnoreNotFound(member.Client().Delete(context.Background(), widgetCRD())) })
 	template := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"size": int64(3)}}}

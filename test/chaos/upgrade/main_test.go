@@ -14,7 +14,10 @@ import (
 )
 
 // bed has managers whose configuration a test may replace, together with their program.
-var bed = local.Bed{Options: local.Options{Members: 2, Nodes: 3, Managers: 2}}
+var bed = local.Bed{
+	Options:            local.Options{Members: 2, Nodes: 3, Managers: 2},
+	DenialsMeanNothing: "the version before may ask for rights that this one does without, and runs until it is replaced",
+}
 
 func TestMain(m *testing.M) {
 	log.SetLogger(logr.Discard())

@@ -62,6 +62,7 @@ func TestAFleetMovesFromOneOverlayToTheNextAndOutlivesTheUninstallation(t *testi
 		t.Errorf("moving between overlays changed what runs in the member: generation %d became %d", before.Generation, after.Generation)
 	}
 
+	i.checkBounds("")
 	i.wantRefusedWhileJoined()
 	output := i.plugin("uninstall", "--yes", "--template-namespaces=delete")
 	t.Log(output)
@@ -84,6 +85,7 @@ func TestANamespaceAndAPrefixOfOnesOwnReachEverything(t *testing.T) {
 	i.propagate("renamed")
 
 	i.checkEveryComponent()
+	i.checkBounds("blue-")
 
 	var grant rbacv1.RoleBinding
 	if err := i.get(&grant, v1alpha1.ExecutionNamespace(member), "blue-flotilla-credentials"); err != nil {

@@ -72,6 +72,9 @@ func TestOLMInstallsUpgradesAndRemovesFlotilla(t *testing.T) {
 	address := shop.startCatalog(t, "catalog-first", bundle)
 	subscribe(t, host, address)
 	succeeded(t, host, csv.GetName())
+	// A bundle cannot hold what bounds the manager.
+	shop.run(t, shop.fleet.Program(kubebin.Kubectl), "--kubeconfig", host.Kubeconfig, "apply", "--server-side",
+		"-k", filepath.Join(shop.root, "config", "rbac", "bounds"))
 	t.Logf("%s is installed %.0fs after the start", csv.GetName(), time.Since(begin).Seconds())
 	deployment := available(t, host)
 
@@ -335,6 +338,11 @@ func removed(t *testing.T, shop workshop, host *local.Cluster, csv string) {
 	expect.Delete(t, host, home)
 	expect.Gone(t, host, home)
 	shop.run(t, shop.fleet.Program(kubebin.Kubectl), "--kubeconfig", host.Kubeconfig, "delete", "--timeout=60s",
-		"clusterroles,clusterrolebindings,customresourcedefinitions", "-l", "app.kubernetes.io/part-of=flotilla")
-	expect.Gone(t, host, &admissionregistrationv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: "flotilla-templates-pods"}})
+		"clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings,customresourcedefinitions",
+		"-l", "app.kubernetes.io/part-of=flotilla")
+	for _, name := range []string{"flotilla-templates-pods", "flotilla-manager-bounds", "flotilla-credentials-bindings"} {
+		meta := metav1.ObjectMeta{Name: name}
+		expect.Gone(t, host, &admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: meta})
+		expect.Gone(t, host, &admissionregistrationv1.ValidatingAdmissionPolicyBinding{ObjectMeta: meta})
+	}
 }

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 
+	rbacv1 "k8s.io/api/rbac/v1"
+
 	"github.com/flotilla-dev/flotilla/test/fleet/kubebin"
 	"github.com/flotilla-dev/flotilla/test/fleet/rights"
 )
@@ -30,10 +32,15 @@ const DirVariable = "FLOTILLA_FLEET_DIR"
 type Bed struct {
 	// Options is the fleet that is wanted. Dir must be empty: it is a new temporary folder.
 	Options Options
-	// CheckRights makes the tests fail when the host denied anything to the managers.
-	CheckRights bool
-	// MayBeDenied are the exceptions, beside rights.Always.
+	// TemplateRules are what the host's administrator lets managers do with templates besides what config/ does: kinds that only
+	// these tests know. They hold from the beginning, as where somebody installs such a kind before anybody uses it.
+	TemplateRules []rbacv1.PolicyRule
+	// InstalledIn is the member that the tests install Flotilla in; empty when it is the host of the fleet.
+	InstalledIn string
+	// MayBeDenied are requests of managers that may be denied, beside rights.Always. Any other denial fails the tests.
 	MayBeDenied []rights.Exception
+	// DenialsMeanNothing says why managers may be denied anything; empty when they may not.
+	DenialsMeanNothing string
 
 	once    sync.Once
 	fleet   *Fleet
@@ -46,22 +53,23 @@ func (b *Bed) Run(m *testing.M) int {
 	code := m.Run()
 	if err := b.rights(); err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, err)
-		if b.CheckRights {
-			code = max(code, 1)
-		}
+		code = max(code, 1)
 	}
 	b.End(code != 0)
 	return code
 }
 
-// rights looks at what the managers of a fleet of our own asked for, where somebody wants to know. A fleet that others started has
-// more in its logs than these tests.
+// rights looks at what the managers of a fleet of our own asked for. A fleet that others started has more in its logs than these
+// tests.
 func (b *Bed) rights() error {
-	wanted := b.CheckRights || os.Getenv(RightsVariable) != "" && b.Options.Managers > 0
-	if !wanted || b.fleet == nil || os.Getenv(DirVariable) != "" {
+	if b.fleet == nil || os.Getenv(DirVariable) != "" || b.DenialsMeanNothing != "" {
 		return nil
 	}
-	return checkRights(context.Background(), b.fleet, b.MayBeDenied)
+	cluster := b.fleet.Host
+	if b.InstalledIn != "" {
+		cluster = b.fleet.Member(b.InstalledIn)
+	}
+	return checkRights(context.Background(), cluster, b.MayBeDenied)
 }
 
 // End stops the fleet, if it was started, for tests with several fleets one after the other; Run does so otherwise. When
@@ -79,10 +87,13 @@ func (b *Bed) Fleet(t testing.TB) *Fleet {
 	b.once.Do(func() {
 		if dir := os.Getenv(DirVariable); dir != "" {
 			b.fleet, b.err = b.borrow(dir)
-			return
+		} else {
+			// The fleet belongs to all tests, so not to the context of the first one.
+			b.fleet, b.err = b.up(context.Background())
 		}
-		// The fleet belongs to all tests, so not to the context of the first one.
-		b.fleet, b.err = b.up(context.Background())
+		if b.err == nil && len(b.TemplateRules) > 0 {
+			b.err = rights.AllowTemplates(context.Background(), b.fleet.Host.client, b.TemplateRules)
+		}
 	})
 	if b.err != nil {
 		t.Fatal(b.err)

@@ -10,9 +10,8 @@ import (
 	"strings"
 	"time"
 
-	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/types"
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/test/fleet/controlplane"
@@ -25,9 +24,6 @@ const RightsVariable = "FLOTILLA_RIGHTS_DIR"
 // decisionKey is the annotation of an audit event that says what the authorizer decided.
 const decisionKey = "authorization.k8s.io/decision"
 
-// templatesLabel marks the roles about templates: which kinds are templates is up to users, so no test needs them all.
-const templatesLabel = "flotilla.dev/aggregate-to-templates"
-
 // Usage is what the managers' account may do on a host, and what it asked for.
 type Usage struct {
 	// Roles that it has, but for those about templates.
@@ -36,18 +32,18 @@ type Usage struct {
 	Asked []rights.Access `json:"asked"`
 }
 
-// Usage reads what the managers were allowed to do on the host, and did.
-func (f *Fleet) Usage(ctx context.Context) (Usage, error) {
-	roles, err := managerRoles(ctx, f.Host.client)
+// Usage reads what managers were allowed to do on a cluster that is their host, and did.
+func (c *Cluster) Usage(ctx context.Context) (Usage, error) {
+	roles, err := rights.Roles(ctx, c.client, types.NamespacedName{Namespace: v1alpha1.SystemNamespace, Name: ManagerAccount})
 	if err != nil {
 		return Usage{}, fmt.Errorf("reading the roles of %s: %w", controlplane.ManagerUser, err)
 	}
 	usage := Usage{Roles: roles}
 	seen := map[rights.Access]bool{}
-	for _, file := range f.Host.auditLogs {
+	for _, file := range c.auditLogs {
 		events, err := readAuditLog(file, time.Time{}, byManager)
 		if err != nil {
-			return Usage{}, fmt.Errorf("reading the audit log of the host: %w", err)
+			return Usage{}, fmt.Errorf("reading the audit log of %s: %w", c.Name, err)
 		}
 		for _, event := range events {
 			access := accessOf(event)
@@ -76,72 +72,10 @@ func accessOf(event auditv1.Event) rights.Access {
 	return access
 }
 
-// managerRoles reads the roles that bindings give to the managers' account.
-func managerRoles(ctx context.Context, c client.Client) ([]rights.Role, error) {
-	var clusterBindings rbacv1.ClusterRoleBindingList
-	if err := c.List(ctx, &clusterBindings); err != nil {
-		return nil, err
-	}
-	var bindings rbacv1.RoleBindingList
-	if err := c.List(ctx, &bindings); err != nil {
-		return nil, err
-	}
-	var keys []client.ObjectKey // a ClusterRole where the namespace is empty
-	for _, binding := range clusterBindings.Items {
-		if slices.ContainsFunc(binding.Subjects, isManager) {
-			keys = append(keys, client.ObjectKey{Name: binding.RoleRef.Name})
-		}
-	}
-	for _, binding := range bindings.Items {
-		switch {
-		case !slices.ContainsFunc(binding.Subjects, isManager):
-		case binding.RoleRef.Kind == "Role":
-			keys = append(keys, client.ObjectKey{Namespace: binding.Namespace, Name: binding.RoleRef.Name})
-		default:
-			keys = append(keys, client.ObjectKey{Name: binding.RoleRef.Name})
-		}
-	}
-	slices.SortFunc(keys, func(a, b client.ObjectKey) int { return strings.Compare(a.String(), b.String()) })
-	var roles []rights.Role
-	for _, key := range slices.Compact(keys) {
-		role, err := readRole(ctx, c, key)
-		if err != nil {
-			return nil, err
-		}
-		if role != nil {
-			roles = append(roles, *role)
-		}
-	}
-	return roles, nil
-}
-
-// readRole reads a role; nil for one about templates.
-func readRole(ctx context.Context, c client.Client, key client.ObjectKey) (*rights.Role, error) {
-	if key.Namespace != "" {
-		var role rbacv1.Role
-		if err := c.Get(ctx, key, &role); err != nil {
-			return nil, err
-		}
-		return &rights.Role{Name: role.Name, Rules: role.Rules}, nil
-	}
-	var role rbacv1.ClusterRole
-	if err := c.Get(ctx, key, &role); err != nil {
-		return nil, err
-	}
-	if role.AggregationRule != nil || role.Labels[templatesLabel] != "" {
-		return nil, nil
-	}
-	return &rights.Role{Name: role.Name, Rules: role.Rules}, nil
-}
-
-func isManager(subject rbacv1.Subject) bool {
-	return subject.Kind == rbacv1.ServiceAccountKind && subject.Namespace == v1alpha1.SystemNamespace && subject.Name == ManagerAccount
-}
-
-// checkRights returns what is wrong with the rights of a fleet's managers: what was denied to them. What they asked for is kept for
+// checkRights returns what is wrong with the rights of a host's managers: what was denied to them. What they asked for is kept for
 // the question which rights nobody needs (`fleet rights`).
-func checkRights(ctx context.Context, fleet *Fleet, exceptions []rights.Exception) error {
-	usage, err := fleet.Usage(ctx)
+func checkRights(ctx context.Context, host *Cluster, exceptions []rights.Exception) error {
+	usage, err := host.Usage(ctx)
 	if err != nil {
 		return err
 	}
@@ -158,7 +92,7 @@ func checkRights(ctx context.Context, fleet *Fleet, exceptions []rights.Exceptio
 	for _, access := range denied {
 		lines = append(lines, "  "+access.String())
 	}
-	return fmt.Errorf("the host denied to %s:\n%s", controlplane.ManagerUser, strings.Join(lines, "\n"))
+	return fmt.Errorf("%s denied to %s:\n%s", host.Name, controlplane.ManagerUser, strings.Join(lines, "\n"))
 }
 
 func keepUsage(dir string, usage Usage) error {

@@ -32,6 +32,8 @@ func (a Access) String() string {
 type Exception struct {
 	// Verb, Group and Resource as in Access; Namespaces is how the namespace begins.
 	Verb, Group, Resource, Namespaces string
+	// Name of the object; empty for any.
+	Name string
 	// Why it is expected.
 	Why string
 }
@@ -47,7 +49,8 @@ func Denied(asked []Access, exceptions []Exception) []Access {
 	var denied []Access
 	for _, access := range asked {
 		excepted := slices.ContainsFunc(exceptions, func(e Exception) bool {
-			return e.Verb == access.Verb && e.Group == access.Group && e.Resource == access.Resource && strings.HasPrefix(access.Namespace, e.Namespaces)
+			return e.Verb == access.Verb && e.Group == access.Group && e.Resource == access.Resource &&
+				strings.HasPrefix(access.Namespace, e.Namespaces) && (e.Name == "" || e.Name == access.Name)
 		})
 		if access.Denied && !excepted && !slices.Contains(denied, access) {
 			denied = append(denied, access)

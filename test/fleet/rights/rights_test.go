@@ -1,6 +1,7 @@
 package rights
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -9,12 +10,16 @@ import (
 
 func TestWhatIsDeniedIsToldOnceUnlessItIsExpected(t *testing.T) {
 	secret := Access{Verb: "get", Resource: "secrets", Namespace: "shop", Name: "keys", Denied: true}
+	theirs := Access{Verb: "delete", Resource: "namespaces", Name: "theirs", Denied: true}
 	asked := []Access{
 		{Verb: "get", Resource: "secrets", Namespace: "shop", Name: "keys"},
 		secret, secret,
 		{Verb: "get", Resource: "secrets", Namespace: "flotilla-es-berlin", Name: "credentials", Denied: true},
+		{Verb: "delete", Resource: "namespaces", Name: "mine", Denied: true},
+		theirs,
 	}
-	if diff := cmp.Diff([]Access{secret}, Denied(asked, Always)); diff != "" {
+	exceptions := append(slices.Clone(Always), Exception{Verb: "delete", Resource: "namespaces", Name: "mine"})
+	if diff := cmp.Diff([]Access{secret, theirs}, Denied(asked, exceptions)); diff != "" {
 		t.Errorf("Denied() (-want +got):\n%s", diff)
 	}
 }
