@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -169,6 +170,12 @@ func (j *joining) store(ctx context.Context, token memberaccess.Token) error {
 		WithData(map[string][]byte{v1alpha1.TokenKey: []byte(token.Value), v1alpha1.CABundleKey: j.request.caBundle})
 	if err := j.host.Apply(ctx, secret, fieldOwner, client.ForceOwnership); err != nil {
 		return fmt.Errorf("applying the Secret %s/%s: %w", namespace, v1alpha1.CredentialsSecretName, err)
+	}
+	// A kubeconfig that somebody else put there would win over the token.
+	stored := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: v1alpha1.CredentialsSecretName}}
+	withoutKubeconfig := fmt.Appendf(nil, `{"data":{%q:null}}`, v1alpha1.KubeconfigKey)
+	if err := j.host.Patch(ctx, stored, client.RawPatch(types.MergePatchType, withoutKubeconfig), fieldOwner); err != nil {
+		return fmt.Errorf("taking the kubeconfig out of the Secret %s/%s: %w", namespace, v1alpha1.CredentialsSecretName, err)
 	}
 	return nil
 }

@@ -196,6 +196,27 @@ func TestAnotherHostsMemberIsExplained(t *testing.T) {
 	}
 }
 
+func TestJoiningAgainTakesAKubeconfigAwayThatWouldWinOverTheToken(t *testing.T) {
+	key := client.ObjectKey{Namespace: "flotilla-es-berlin", Name: v1alpha1.CredentialsSecretName}
+	host := fake.NewClientBuilder().WithScheme(hostcluster.Scheme).WithObjects(&corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name},
+		Data:       map[string][]byte{v1alpha1.KubeconfigKey: []byte("expired"), "other": []byte("stays")},
+	}).Build()
+	j := joiningTo(host, nil, &bytes.Buffer{})
+	j.request.caBundle = []byte("ca")
+	if err := j.store(t.Context(), memberaccess.Token{Value: "token", Expires: now}); err != nil {
+		t.Fatal(err)
+	}
+	stored := &corev1.Secret{}
+	if err := host.Get(t.Context(), key, stored); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string][]byte{v1alpha1.TokenKey: []byte("token"), v1alpha1.CABundleKey: []byte("ca"), "other": []byte("stays")}
+	if diff := cmp.Diff(want, stored.Data); diff != "" {
+		t.Errorf("the Secret (-want +got):\n%s", diff)
+	}
+}
+
 func TestJoiningAgainKeepsWhatTheUserDoesNotSay(t *testing.T) {
 	spec := v1alpha1.ClusterSpec{ID: "new", Region: "eu", Provider: "p", Zones: []string{"a"}, APIEndpoint: "https://old", Taints: []corev1.Taint{{Key: "k"}}}
 	update(&spec, v1alpha1.ClusterSpec{ID: "new", APIEndpoint: "https://new", Region: "us"})
