@@ -13,7 +13,7 @@ import (
 )
 
 // listenToClusters looks at all that a cluster holds again when what overrides can ask of it has changed, and at what is left over in it
-// when it is to leave.
+// when somebody decides about that.
 func (d *dispatcher) listenToClusters(ctx context.Context, mgr ctrl.Manager) error {
 	informer, err := mgr.GetCache().GetInformer(ctx, &v1alpha1.Cluster{})
 	if err != nil {
@@ -25,8 +25,8 @@ func (d *dispatcher) listenToClusters(ctx context.Context, mgr ctrl.Manager) err
 		if ok && also && !sameFeatures(before, after) {
 			d.clusterChanged(ctx, after.Name)
 		}
-		if ok && also && !sameEnd(before, after) {
-			d.clusterLeaves(after.Name)
+		if ok && also && !sameOrders(before, after) {
+			d.leftoversDecided(after.Name)
 		}
 	}})
 	if err != nil {
@@ -41,12 +41,14 @@ func sameFeatures(a, b *v1alpha1.Cluster) bool {
 		a.Spec.Region == b.Spec.Region && a.Spec.Provider == b.Spec.Provider && equality.Semantic.DeepEqual(a.Spec.Zones, b.Spec.Zones)
 }
 
-// sameEnd compares whether clusters are leaving, and what becomes of their objects then.
-func sameEnd(a, b *v1alpha1.Cluster) bool {
-	return a.DeletionTimestamp.Equal(b.DeletionTimestamp) && a.Spec.DeletionPolicy == b.Spec.DeletionPolicy
+// sameOrders compares what users say of what is left over in a cluster: that it leaves, what becomes of its objects then, and that the host
+// is right.
+func sameOrders(a, b *v1alpha1.Cluster) bool {
+	return a.DeletionTimestamp.Equal(b.DeletionTimestamp) && a.Spec.DeletionPolicy == b.Spec.DeletionPolicy &&
+		a.Annotations[v1alpha1.ConfirmedAnnotation] == b.Annotations[v1alpha1.ConfirmedAnnotation]
 }
 
-func (d *dispatcher) clusterLeaves(name string) {
+func (d *dispatcher) leftoversDecided(name string) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	if w := d.workers[name]; w != nil {

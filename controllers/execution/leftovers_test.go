@@ -135,7 +135,7 @@ func TestWhatAManagerBeforeSaidIsLeftOverStaysUntilAllIsLookedAt(t *testing.T) {
 	}
 }
 
-func TestWhatIsLeftOverIsLookedAtAgainWhenItsClusterLeaves(t *testing.T) {
+func TestWhatIsLeftOverIsLookedAtAgainWhenSomebodyDecides(t *testing.T) {
 	cluster := func(change func(*v1alpha1.Cluster)) *v1alpha1.Cluster {
 		c := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "member1"}}
 		change(c)
@@ -152,9 +152,12 @@ func TestWhatIsLeftOverIsLookedAtAgainWhenItsClusterLeaves(t *testing.T) {
 		"it is deleted":                  {func(*v1alpha1.Cluster) {}, leave, true},
 		"its objects are to stay in it":  {func(*v1alpha1.Cluster) {}, keep, true},
 		"they are to go after all, then": {keep, func(*v1alpha1.Cluster) {}, true},
+		"the host is right": {func(*v1alpha1.Cluster) {}, func(c *v1alpha1.Cluster) {
+			c.Annotations = map[string]string{v1alpha1.ConfirmedAnnotation: "2027-03-01T12:00:00Z"}
+		}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := !sameEnd(cluster(tc.before), cluster(tc.after)); got != tc.want {
+			if got := !sameOrders(cluster(tc.before), cluster(tc.after)); got != tc.want {
 				t.Errorf("it is looked at again: %t, want %t", got, tc.want)
 			}
 		})
@@ -165,8 +168,8 @@ func TestWhatIsLeftOverIsLookedAtAgainWhenItsClusterLeaves(t *testing.T) {
 	w.leftovers.note(other, []*membercluster.Observed{leftover("", "b")})
 	w.leftovers.note(other, nil)
 	w.feed.latest.Take()
-	w.clusterLeaves("member1")
-	w.clusterLeaves("member2") // which is not connected
+	w.leftoversDecided("member1")
+	w.leftoversDecided("member2") // which is not connected
 	if diff := cmp.Diff(map[types.NamespacedName]int{webKey: userPriority}, w.feed.latest.Take()); diff != "" {
 		t.Errorf("what is looked at again (-want +got):\n%s", diff)
 	}

@@ -22,6 +22,9 @@ import (
 // host holds is right, by ending the gap.
 const recheckForgotten = 15 * time.Second
 
+// clocksDiffer is by how much the clock of a user may be ahead of the manager's.
+const clocksDiffer = 5 * time.Minute
+
 // Memory is what the host remembers of its own past; journal.Journal is one.
 type Memory interface {
 	// Renewed is the lease renewal that writes rely on now; zero where there is no lease.
@@ -93,6 +96,9 @@ func (w *worker) doubtful(ctx context.Context, j job) (bool, error) {
 	if err := w.noteNamed(ctx, j.binding, lost); err != nil || !lost {
 		return false, err
 	}
+	if confirmed, err := w.confirmed(ctx, gap); err != nil || confirmed {
+		return false, err
+	}
 	changed, err := w.templateChangedAt(ctx, j.binding.BindingSpec().Resource)
 	if err != nil {
 		return false, err
@@ -132,11 +138,29 @@ func (w *worker) mayGo(ctx context.Context, key types.NamespacedName, binding v1
 	if !lost || w.named.after(gap, key, w.member.Name) {
 		return true, nil
 	}
+	if confirmed, err := w.confirmed(ctx, gap); err != nil || confirmed {
+		return confirmed, err
+	}
 	// The cache is asked first, because it is asked often; alone it proves nothing, as it may be from before the host was restored.
 	if ordered, err := w.endOrdered(ctx, w.host, key, gap); err != nil || !ordered {
 		return false, err
 	}
 	return w.endOrdered(ctx, w.mgr.GetAPIReader(), key, gap)
+}
+
+// confirmed says whether somebody has said after a gap that what the host holds is right for this member.
+func (w *worker) confirmed(ctx context.Context, gap history.Gap) (bool, error) {
+	for _, host := range []client.Reader{w.host, w.mgr.GetAPIReader()} { // first the cache, as above
+		cluster := &v1alpha1.Cluster{}
+		if err := host.Get(ctx, client.ObjectKey{Name: w.member.Name}, cluster); err != nil {
+			return false, client.IgnoreNotFound(err)
+		}
+		at, err := time.Parse(time.RFC3339, cluster.Annotations[v1alpha1.ConfirmedAnnotation])
+		if err != nil || !gap.Ordered(at) || at.After(w.clock.Now().Add(clocksDiffer)) {
+			return false, nil // a time to come would be said of what is not forgotten yet
+		}
+	}
+	return true, nil
 }
 
 // endOrdered says whether a binding, or the member's Cluster, was deleted after a gap.

@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -39,7 +40,7 @@ func hostWith(t *testing.T, objects ...client.Object) client.WithWatch {
 // forgetful is a worker of member1 whose manager's cache holds one thing, and whose host's API server another.
 func forgetful(cached, read client.WithWatch) *worker {
 	d := &dispatcher{mgr: live{reader: read}, host: cached, named: newNamed(), Options: Options{Memory: memory{}}}
-	return &worker{dispatcher: d, member: &membercluster.Member{Name: "member1"}}
+	return &worker{dispatcher: d, member: &membercluster.Member{Name: "member1"}, clock: clocktesting.NewFakePassiveClock(noon.Add(time.Hour))}
 }
 
 // elsewhere is the binding of generation 3, of a template that is in other clusters than member1 but for what is added.
@@ -160,6 +161,13 @@ func TestABindingIsReadOnceForEachOfItsGenerations(t *testing.T) {
 	}
 }
 
+// confirmed is the Cluster of a member for which the host was said to be right at a time.
+func confirmed(at time.Time) *v1alpha1.Cluster {
+	return &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{
+		Name: "member1", Annotations: map[string]string{v1alpha1.ConfirmedAnnotation: at.Format(time.RFC3339)},
+	}}
+}
+
 func TestAnOrderThatOnlyACacheKnowsOfIsNone(t *testing.T) {
 	since := deletedAt(noon.Add(time.Minute))
 	leaving := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{
@@ -176,6 +184,10 @@ func TestAnOrderThatOnlyACacheKnowsOfIsNone(t *testing.T) {
 		"the Cluster is deleted":                        {[]client.Object{leaving}, []client.Object{leaving}, true},
 		"the Cluster is deleted in a cache only":        {[]client.Object{leaving}, nil, false},
 		"the Cluster is deleted, and has other objects": {[]client.Object{leaving, elsewhere(nothing)}, []client.Object{leaving, elsewhere(nothing)}, true},
+		"the host is confirmed":                         {[]client.Object{confirmed(noon)}, []client.Object{confirmed(noon)}, true},
+		"the host is confirmed in a cache only":         {[]client.Object{confirmed(noon)}, []client.Object{confirmed(noon.Add(-2 * time.Hour))}, false},
+		"the host was confirmed before the backup":      {[]client.Object{confirmed(noon.Add(-2 * time.Hour))}, nil, false},
+		"the host is confirmed for times to come":       {[]client.Object{confirmed(noon.Add(2 * time.Hour))}, []client.Object{confirmed(noon.Add(2 * time.Hour))}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := forgetful(hostWith(t, tc.cached...), hostWith(t, tc.read...))
@@ -185,6 +197,31 @@ func TestAnOrderThatOnlyACacheKnowsOfIsNone(t *testing.T) {
 			}
 			if got != tc.want {
 				t.Errorf("mayGo() = %t, want %t", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestAManifestIsInDoubtUntilTheHostIsConfirmed(t *testing.T) {
+	for name, tc := range map[string]struct {
+		cluster *v1alpha1.Cluster
+		want    bool
+	}{
+		"nobody has said anything": {&v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "member1"}}, true},
+		"the host is confirmed":    {confirmed(noon), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := elsewhere(decided)
+			b.Spec.Resource = v1alpha1.ObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "shop", Name: "web"}
+			template := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", CreationTimestamp: metav1.NewTime(noon.Add(-2 * time.Hour))}}
+			template.SetGroupVersionKind(b.Spec.Resource.GroupVersionKind())
+			w := forgetful(hostWith(t, tc.cluster), hostWith(t, tc.cluster, b, template))
+			got, err := w.doubtful(t.Context(), job{binding: b, observed: forgottenObject()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != tc.want {
+				t.Errorf("doubtful() = %t, want %t", got, tc.want)
 			}
 		})
 	}

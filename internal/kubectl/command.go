@@ -30,7 +30,7 @@ The kubeconfig and context of these commands are the host cluster's.`,
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)
 	root.SetErr(streams.ErrOut)
-	root.AddCommand(newJoinCommand(streams), newUnjoinCommand(streams), newGetCommand(streams),
+	root.AddCommand(newJoinCommand(streams), newUnjoinCommand(streams), newGetCommand(streams), newConfirmCommand(streams),
 		placing.NewExplainCommand(streams), placing.NewSimulateCommand(streams), rendering.NewCommand(streams),
 		interpreting.NewInterpretCommand(streams), tainting.NewTaintCommand(streams), tainting.NewCordonCommand(streams),
 		tainting.NewUncordonCommand(streams), tainting.NewDrainCommand(streams), uninstalling.NewCommand(streams), newVersionCommand(streams))

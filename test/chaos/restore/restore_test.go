@@ -220,13 +220,8 @@ func TestAHostThatIsRestoredHarmsNothingThatItHasForgotten(t *testing.T) {
 	unharmed(t, before, images(t, fleet, ns, forward))
 
 	t.Log("somebody says that for the rest the host is right")
-	expect.Eventually(t, "the end of the gaps", func(ctx context.Context) error {
-		found, err := managersLease(ctx, fleet)
-		if err != nil {
-			return err
-		}
-		delete(found.Annotations, v1alpha1.GapsAnnotation)
-		return fleet.Host.Client().Update(ctx, found)
+	expect.Change(t, fleet.Host, &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: one}}, func(c *v1alpha1.Cluster) {
+		metav1.SetMetaDataAnnotation(&c.ObjectMeta, v1alpha1.ConfirmedAnnotation, time.Now().UTC().Format(time.RFC3339))
 	})
 	expect.Gone(t, fleet.Member(one), stray)
 	images(t, fleet, ns, map[string]string{
