@@ -3,6 +3,7 @@ package execution
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -101,10 +102,20 @@ func (n *named) drop(binding types.NamespacedName) {
 	delete(n.bindings, binding)
 }
 
-// noteNamed takes note of the clusters that a binding names, where an object of it is in doubt, or a cluster is to be left that may hold
+// leavesUnseen says whether a binding leaves a cluster that is not connected: nobody can tell whether what it holds is in doubt.
+func (d *dispatcher) leavesUnseen(spec *v1alpha1.BindingSpec) bool {
+	if len(spec.Retained) == 0 {
+		return false
+	}
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return slices.ContainsFunc(spec.Retained, func(r v1alpha1.RetainedCluster) bool { return d.workers[r.Name] == nil })
+}
+
+// noteNamed takes note of the clusters that a binding names, where an object of it is in doubt, or a cluster is being left that may hold
 // one. It reads the host's API server: a cache may be from before the host was restored.
 func (w *worker) noteNamed(ctx context.Context, binding v1alpha1.Binding, doubtful bool) error {
-	if w.Memory == nil || !doubtful && len(binding.BindingSpec().Retained) == 0 {
+	if w.Memory == nil || !doubtful && !w.leavesUnseen(binding.BindingSpec()) {
 		return nil
 	}
 	gaps := w.Memory.Gaps()

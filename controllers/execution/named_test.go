@@ -75,24 +75,30 @@ func forgottenObject() *membercluster.Observed {
 }
 
 func TestACopyThatWasMovedAfterTheRestoreMayGo(t *testing.T) {
-	backup := noon.Add(-time.Hour) // when the gap begins
+	backup, since := noon.Add(-time.Hour), noon.Add(time.Minute) // when the gap begins, and after it
+	chosenAgain := func(b *v1alpha1.ResourceBinding) { retainedAt(backup)(b); decided(b) }
 	for name, tc := range map[string]struct {
-		// seen is the binding while the worker keeps what is there: what the cache has, and the API server.
+		// cached is the binding that a worker works on, read what the API server has.
 		cached, read func(*v1alpha1.ResourceBinding)
-		doubtful     bool
-		want         bool
+		// doubtful is true for the worker of the member whose object is in doubt, away when that member is not connected.
+		doubtful, away bool
+		want           bool
 	}{
-		"its binding never named the cluster":         {nothing, nothing, true, false},
-		"its binding named the cluster":               {decided, decided, true, true},
-		"it was not in doubt":                         {decided, decided, false, false},
-		"only a cache named the cluster":              {decided, nothing, true, false},
-		"it was being replaced":                       {retainedAt(noon.Add(time.Minute)), retainedAt(noon.Add(time.Minute)), true, true},
-		"it was being replaced, seen by others":       {retainedAt(noon.Add(time.Minute)), retainedAt(noon.Add(time.Minute)), false, true},
-		"it was being replaced as of the backup":      {retainedAt(backup), retainedAt(backup), true, false},
-		"it was chosen again since, which is no move": {retainedAt(backup), func(b *v1alpha1.ResourceBinding) { retainedAt(backup)(b); decided(b) }, true, true},
+		"its binding never named the cluster":    {nothing, nothing, true, false, false},
+		"its binding named the cluster":          {decided, decided, true, false, true},
+		"it was not in doubt":                    {decided, decided, false, false, false},
+		"only a cache named the cluster":         {decided, nothing, true, false, false},
+		"it was being replaced":                  {retainedAt(since), retainedAt(since), true, false, true},
+		"others replaced it":                     {retainedAt(since), retainedAt(since), false, false, false},
+		"others replaced it while it was away":   {retainedAt(since), retainedAt(since), false, true, true},
+		"it was being replaced as of the backup": {retainedAt(backup), retainedAt(backup), true, false, false},
+		"it was chosen again since":              {retainedAt(backup), chosenAgain, true, false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := forgetful(hostWith(t), hostWith(t, elsewhere(tc.read)))
+			if !tc.away {
+				w.workers = map[string]*worker{"member1": w}
+			}
 			if err := w.noteNamed(t.Context(), elsewhere(tc.cached), tc.doubtful); err != nil {
 				t.Fatal(err)
 			}
