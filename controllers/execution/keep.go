@@ -93,12 +93,16 @@ func (w *worker) carryOut(ctx context.Context, j job, d applyplan.Decision) (rec
 		return reconcile.Result{}, nil // its disappearance leads back here
 	case applyplan.Hold:
 		return w.hold(j, d), nil
-	case applyplan.Create, applyplan.Update:
+	case applyplan.Create, applyplan.Update, applyplan.Mark:
 		log.FromContext(ctx).V(1).Info("Applying", "kind", j.rendered.Object.GetKind(), "reason", d.Reason)
 		if wait := w.drifts.wait(j.rendered.Object, d.Reason); wait > 0 {
 			return reconcile.Result{RequeueAfter: wait}, nil
 		}
-		observed, err := w.apply(ctx, j)
+		write := w.apply
+		if d.Action == applyplan.Mark {
+			write = w.adopt
+		}
+		observed, err := write(ctx, j)
 		if err != nil {
 			return w.refused(j.binding, j.observed, err)
 		}
@@ -145,6 +149,15 @@ func (w *worker) apply(ctx context.Context, j job) (*membercluster.Observed, err
 	}
 	j.observed = newest
 	return w.send(ctx, j)
+}
+
+// adopt makes an object of another host this one's, and leaves what is the member's as it is.
+func (w *worker) adopt(ctx context.Context, j job) (*membercluster.Observed, error) {
+	written := ""
+	if w.Memory != nil && !w.Memory.Renewed().IsZero() {
+		written = w.mark(j)
+	}
+	return w.member.Mark(ctx, j.observed, written)
 }
 
 // repeats says whether the manifest repeats what the member has.

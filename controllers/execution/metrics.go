@@ -12,8 +12,8 @@ import (
 // The metrics. Actions and reasons are those of package applyplan, those of failures and states of the condition Applied.
 var (
 	changes = telemetry.Counter("flotilla_member_changes_total",
-		"Objects that were written in members, by Cluster, action (Create, Update, Delete, Release) and why: Absent, ManifestChanged, Drifted (put back), "+
-			"TakenOver, Unwanted, OtherBinding.",
+		"Objects that were written in members, by Cluster, action (Create, Update, Mark, Delete, Release) and why: Absent, ManifestChanged, Drifted (put back), "+
+			"TakenOver, Adopted, Recalled, Unwanted, OtherBinding.",
 		telemetry.ClusterLabel, "action", "reason")
 	failures = telemetry.Counter("flotilla_member_failures_total",
 		"Attempts to make a member hold what it should that failed, by Cluster and reason of the condition Applied, "+

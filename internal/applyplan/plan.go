@@ -113,6 +113,8 @@ const (
 	Create Action = "Create"
 	// Update applies the manifest with force: the object is ours.
 	Update Action = "Update"
+	// Mark gives the object this host's marks and leaves the rest of it as it is.
+	Mark Action = "Mark"
 	// Delete deletes the object, if it still has the same UID.
 	Delete Action = "Delete"
 	// Release takes our marks off the object and leaves it to the member.
@@ -196,7 +198,7 @@ func Decide(f Facts) Decision {
 		return decideUnwanted(f)
 	}
 	d := decideWanted(f)
-	if f.Rules.Suspended && (d.Action == Create || d.Action == Update) {
+	if f.Rules.Suspended && (d.Action == Create || d.Action == Update || d.Action == Mark) {
 		return Decision{Hold, Suspended}
 	}
 	return d
@@ -233,8 +235,11 @@ func decideChanged(f Facts) Decision {
 }
 
 func decideForeign(f Facts) Decision {
+	adopted := f.Live.OtherHost && f.Rules.AdoptFrom != "" && f.Live.Host == f.Rules.AdoptFrom
 	switch {
-	case f.Live.OtherHost && f.Rules.AdoptFrom != "" && f.Live.Host == f.Rules.AdoptFrom:
+	case adopted && f.Rules.CreateOnly && f.Live.Binding == f.Binding:
+		return Decision{Mark, Adopted} // what was the member's to change stays as the member has it
+	case adopted:
 		return Decision{Update, Adopted}
 	case f.Live.OtherHost:
 		return Decision{Refuse, OtherHost}

@@ -197,19 +197,28 @@ func TestAnObjectThatTheHostHasForgotten(t *testing.T) {
 }
 
 func TestObjectsOfAnotherHostAreAdoptedFromThatHostOnly(t *testing.T) {
+	once := Rules{CreateOnly: true, AdoptFrom: "host-b"}
 	for name, tc := range map[string]struct {
-		from   string
-		wanted bool
-		want   Decision
+		rules    Rules
+		unwanted bool
+		change   func(*Live)
+		want     Decision
 	}{
-		"not without being told":   {"", true, Decision{Refuse, OtherHost}},
-		"not those of a third one": {"host-c", true, Decision{Refuse, OtherHost}},
-		"those of the one named":   {"host-b", true, Decision{Update, Adopted}},
-		"only what is wanted":      {"host-b", false, Decision{Gone, Foreign}},
+		"not without being told":                        {want: Decision{Refuse, OtherHost}},
+		"not those of a third one":                      {rules: Rules{AdoptFrom: "host-c"}, want: Decision{Refuse, OtherHost}},
+		"those of the one named":                        {rules: Rules{AdoptFrom: "host-b"}, want: Decision{Update, Adopted}},
+		"only what is wanted":                           {rules: Rules{AdoptFrom: "host-b"}, unwanted: true, want: Decision{Gone, Foreign}},
+		"not while nothing is sent":                     {rules: Rules{AdoptFrom: "host-b", Suspended: true}, want: Decision{Hold, Suspended}},
+		"as they are, where they are the member's":      {rules: once, want: Decision{Mark, Adopted}},
+		"these neither, while nothing is sent":          {rules: Rules{AdoptFrom: "host-b", CreateOnly: true, Suspended: true}, want: Decision{Hold, Suspended}},
+		"what merely was needed is made what is wanted": {rules: once, change: func(l *Live) { l.Binding = "" }, want: Decision{Update, Adopted}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			live := ours(foreign, otherHost, func(l *Live) { l.Host = "host-b" })
-			got := Decide(Facts{Binding: binding, Wanted: tc.wanted, Rules: Rules{AdoptFrom: tc.from}, Desired: manifest, Live: live})
+			live := ours(otherHost, func(l *Live) { l.Ours, l.Host = false, "host-b" })
+			if tc.change != nil {
+				tc.change(live)
+			}
+			got := Decide(Facts{Binding: binding, Wanted: !tc.unwanted, Rules: tc.rules, Desired: manifest, Live: live})
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("Decide() differs (-want +got):\n%s", diff)
 			}

@@ -12,7 +12,46 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic/fake"
 	clienttesting "k8s.io/client-go/testing"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/interpreter"
 )
+
+func TestAMarkIsForTheObservedVersionAndChangesNothingElse(t *testing.T) {
+	kind := appsv1.SchemeGroupVersion.WithKind("Deployment")
+	mapper := meta.NewDefaultRESTMapper(nil)
+	mapper.Add(kind, meta.RESTScopeNamespace)
+	for name, tc := range map[string]struct{ written, want string }{
+		"with a time": {"then", `{"metadata":{"annotations":{"flotilla.dev/host":"host","flotilla.dev/written":"then"},"resourceVersion":"7","uid":"1"}}`},
+		"without one": {"", `{"metadata":{"annotations":{"flotilla.dev/host":"host","flotilla.dev/written":null},"resourceVersion":"7","uid":"1"}}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			web := &unstructured.Unstructured{}
+			web.SetGroupVersionKind(kind)
+			web.SetNamespace("shop")
+			web.SetName("web")
+			web.SetLabels(map[string]string{v1alpha1.ManagedLabel: "true"})
+			member := fake.NewSimpleDynamicClient(runtime.NewScheme(), web)
+			m := &Member{Name: "member1", mapper: mapper, client: member, observer: observer{hostUID: "host", interpreter: &interpreter.Interpreter{}}}
+			marked, err := m.Mark(t.Context(), &Observed{
+				ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", UID: "1", ResourceVersion: "7"}, Kind: kind,
+			}, tc.written)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !marked.Live.Ours || marked.Live.Written != tc.written {
+				t.Errorf("it is %+v, want it to be ours", marked.Live)
+			}
+			patch, ok := member.Actions()[0].(clienttesting.PatchAction)
+			if !ok || len(member.Actions()) != 1 {
+				t.Fatalf("the member was asked %v, want a patch alone", member.Actions())
+			}
+			if diff := cmp.Diff(tc.want, string(patch.GetPatch())); diff != "" {
+				t.Errorf("the patch (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
 
 func TestADeletionIsOfTheObservedObjectAndSaysWhenItsPodsGo(t *testing.T) {
 	kind := appsv1.SchemeGroupVersion.WithKind("Deployment")

@@ -378,6 +378,32 @@ func (m *Member) Release(ctx context.Context, o *Observed) error {
 	return nil
 }
 
+// Mark makes an object this host's, if nobody has changed it since it was observed, and leaves the rest of it as it is. written is the
+// mark that says when; empty for none.
+func (m *Member) Mark(ctx context.Context, o *Observed, written string) (*Observed, error) {
+	resource, err := m.resource(o.Kind, o.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	annotations := map[string]any{v1alpha1.HostAnnotation: m.observer.hostUID, v1alpha1.WrittenAnnotation: written}
+	if written == "" {
+		annotations[v1alpha1.WrittenAnnotation] = nil
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
+		"uid": o.UID, "resourceVersion": o.ResourceVersion, "annotations": annotations,
+	}})
+	if err != nil {
+		return nil, fmt.Errorf("encoding the marks of %s: %w", o.Name, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	u, err := resource.Patch(ctx, o.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: applyplan.FieldManager})
+	if err != nil {
+		return nil, fmt.Errorf("marking %s %s/%s in %s: %w", o.Kind.Kind, o.Namespace, o.Name, m.Name, err)
+	}
+	return m.observer.observe(u)
+}
+
 // EnsureNamespace creates a namespace that objects need. It carries this host's marks but names no binding,
 // so that it is never deleted because of one.
 func (m *Member) EnsureNamespace(ctx context.Context, name string) error {
