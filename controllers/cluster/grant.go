@@ -55,11 +55,14 @@ func subject(user string) *applyrbacv1.SubjectApplyConfiguration {
 	return applyrbacv1.Subject().WithAPIGroup(rbacv1.GroupName).WithKind(rbacv1.UserKind).WithName(user)
 }
 
-// awaitGrant asks until Secrets of a namespace may be read. That it takes too long is no error: reading them will tell.
+// awaitGrant asks until Secrets of a namespace may be changed, which nothing but the binding allows. That it takes too long is no error: using
+// the right will tell.
 func (r *Reconciler) awaitGrant(ctx context.Context, namespace string) error {
 	err := wait.PollUntilContextTimeout(ctx, grantPoll, grantPatience, true, func(ctx context.Context) (bool, error) {
 		review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
-			ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: namespace, Verb: "get", Resource: "secrets"},
+			ResourceAttributes: &authorizationv1.ResourceAttributes{
+				Namespace: namespace, Verb: "patch", Resource: "secrets", Name: v1alpha1.CredentialsSecretName,
+			},
 		}}
 		if err := r.client.Create(ctx, review); err != nil {
 			return false, fmt.Errorf("asking for the rights in %s: %w", namespace, err)

@@ -36,9 +36,14 @@ func issuedToken(secret *corev1.Secret) (memberaccess.Token, bool) {
 	return memberaccess.Token{Value: string(secret.Data[v1alpha1.TokenKey]), Expires: expires}, true
 }
 
+// replaceToken takes the right to store a token first: whoever may read all Secrets does not miss it before. The RoleBinding may be gone, or
+// name the account of an installation that was moved.
 func (r *Reconciler) replaceToken(ctx context.Context, cluster *v1alpha1.Cluster, config *rest.Config, secret *corev1.Secret) error {
 	ctx, cancel := context.WithTimeout(ctx, r.options.Timings.CollectTimeout)
 	defer cancel()
+	if err := r.grant(ctx, cluster.Name); err != nil {
+		return err
+	}
 	member, err := client.New(config, client.Options{Scheme: r.client.Scheme()})
 	if err != nil {
 		return fmt.Errorf("preparing a client: %w", err)

@@ -279,6 +279,11 @@ func TestATokenIsRenewedBeforeItEnds(t *testing.T) {
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.ExecutionNamespace("berlin"), Name: v1alpha1.CredentialsSecretName}}
 	expect.Seen(t, fleet.Host, secret, expect.Present)
 	first := string(secret.Data[v1alpha1.TokenKey])
+	t.Log("the right to store a token is gone, as when the installation was moved: the manager takes it anew")
+	binding := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: secret.Namespace, Name: v1alpha1.CredentialsRole}}
+	if err := client.IgnoreNotFound(fleet.Host.Client().Delete(t.Context(), binding)); err != nil {
+		t.Fatal(err)
+	}
 	running.clock.by.Store(int64(17 * time.Hour)) // seven of twenty-four hours are left
 	t.Cleanup(func() { running.clock.by.Store(0) })
 	expect.Seen(t, fleet.Host, secret, func(s *corev1.Secret) error {
