@@ -61,7 +61,7 @@ func (p Plan) apiServer(m machine, all []machine) Component {
 			"--client-ca-file=" + p.file(caCertFile),
 			"--authentication-config=" + p.file(authenticationFile),
 			"--authorization-mode=RBAC",
-			"--service-account-issuer=https://kubernetes.default.svc",
+			"--service-account-issuer=" + tokenIssuer,
 			"--service-account-signing-key-file=" + p.file(tokenKeyFile),
 			"--service-account-key-file=" + p.file(tokenKeyFile),
 			"--service-cluster-ip-range=" + serviceCIDR,
