@@ -61,8 +61,9 @@ type dispatcher struct {
 	mgr  ctrl.Manager
 	host client.Client
 
-	overrides *overrides
-	named     *named
+	overrides   *overrides
+	named       *named
+	definitions *definitions
 
 	mu      sync.RWMutex
 	leading context.Context // set while this manager leads: the life of all workers
@@ -74,6 +75,7 @@ type dispatcher struct {
 func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	d := &dispatcher{
 		Options: o, mgr: mgr, host: mgr.GetClient(), workers: map[string]*worker{}, overrides: newOverrides(mgr.GetClient()), named: newNamed(),
+		definitions: newDefinitions(mgr.GetAPIReader()),
 	}
 	d.showState()
 	o.Pool.OnConnect(d.engage)

@@ -153,18 +153,24 @@ func (w *worker) provenUnwanted(ctx context.Context, key types.NamespacedName) (
 	return binding.GetDeletionTimestamp() != nil || !names(binding, w.member.Name), nil
 }
 
-// keepsObjects says whether objects stay in the member, without marks: because the policy preserves them when
-// the template goes, or because the Cluster is leaving and its deletionPolicy is Keep.
+// keepsObjects says whether objects stay in the member, without marks: because the policy preserves them when the template goes, because
+// the Cluster is leaving and its deletionPolicy is Keep, or because all this goes only with its definitions.
 func (w *worker) keepsObjects(ctx context.Context, binding v1alpha1.Binding) (bool, error) {
-	if binding != nil && binding.GetDeletionTimestamp() != nil {
-		if binding.BindingSpec().Preserves(w.member.Name) {
-			return true, nil
-		}
+	going := binding == nil || binding.GetDeletionTimestamp() != nil
+	if going && binding != nil && binding.BindingSpec().Preserves(w.member.Name) {
+		return true, nil
 	}
 	cluster := &v1alpha1.Cluster{}
 	err := w.host.Get(ctx, client.ObjectKey{Name: w.member.Name}, cluster)
-	if err != nil {
-		return false, client.IgnoreNotFound(err)
+	if client.IgnoreNotFound(err) != nil {
+		return false, err
 	}
-	return cluster.DeletionTimestamp != nil && cluster.Spec.DeletionPolicy == v1alpha1.KeepObjects, nil
+	leaving := err != nil || cluster.DeletionTimestamp != nil
+	if leaving && cluster.Spec.DeletionPolicy == v1alpha1.KeepObjects {
+		return true, nil
+	}
+	if !going && !leaving {
+		return false, nil
+	}
+	return w.definitions.end(ctx)
 }
