@@ -249,7 +249,7 @@ func TestWaitingForReadyEndsWithWhatIsMissing(t *testing.T) {
 func TestUnjoinSaysWhatStaysBehind(t *testing.T) {
 	member := cluster("berlin")
 	event := &eventsv1.Event{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "e"}, Reason: leftBehindReason,
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "e"}, Reason: hostcluster.LeftBehindReason,
 		Regarding: corev1.ObjectReference{UID: member.UID}, Note: "given up: silent",
 	}
 	other := event.DeepCopy()

@@ -8,21 +8,13 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/kubectl/hostcluster"
 )
-
-// leftBehindReason is the reason of the manager's event that names what stays in a member.
-const leftBehindReason = "LeftBehind"
-
-// leftBehindPatience is how long that event may take to arrive.
-const leftBehindPatience = 3 * time.Second
 
 type unjoinFlags struct {
 	keep    bool
@@ -112,29 +104,15 @@ func (f *unjoinFlags) conclude(ctx context.Context, c client.Client, cluster *v1
 		ending = "left; what it propagated stays in the member, without Flotilla's marks"
 	}
 	if f.force {
-		if note := leftBehind(ctx, c, cluster); note != "" {
+		// Without the right to read events it is not known what stays.
+		notes, err := hostcluster.LeftBehind(ctx, c, hostcluster.LeftBehindPatience, *cluster)
+		if err != nil {
+			ending = fmt.Sprintf("left; what stays in the member is not known (%v)", err)
+		}
+		if note, ok := notes[cluster.UID]; ok {
 			ending = "left: " + note
 		}
 	}
 	_, err := fmt.Fprintf(out, "cluster %s %s\n", cluster.Name, ending)
 	return err
-}
-
-// leftBehind is what the manager says stays in the member; empty when it says nothing, or when the user may
-// not read events.
-func leftBehind(ctx context.Context, c client.Reader, cluster *v1alpha1.Cluster) string {
-	var note string
-	_ = wait.PollUntilContextTimeout(ctx, pollInterval, leftBehindPatience, true, func(ctx context.Context) (bool, error) {
-		var events eventsv1.EventList
-		if err := c.List(ctx, &events, client.InNamespace(metav1.NamespaceDefault)); err != nil {
-			return false, err
-		}
-		for i := range events.Items {
-			if e := &events.Items[i]; e.Reason == leftBehindReason && e.Regarding.UID == cluster.UID {
-				note = e.Note
-			}
-		}
-		return note != "", nil
-	})
-	return note
 }

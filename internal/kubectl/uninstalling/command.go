@@ -10,6 +10,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/kubectl/hostcluster"
 )
 
@@ -44,12 +45,12 @@ func NewCommand(streams genericiooptions.IOStreams) *cobra.Command {
 		Use:   "uninstall",
 		Short: "Let every member leave, so that Flotilla can be deleted from the host",
 		Long: `Let every member leave, so that Flotilla can be deleted from the host. What runs in the members stays there and belongs to them
-from then on, without Flotilla's marks and account; with --remove it is removed. Policies and bindings are deleted.
+from then on, without Flotilla's marks and account; with --remove it is removed, but for the namespaces. Policies and bindings are deleted.
 
 Without --yes it only says what it would do. It may be run again when it ended early. When it is done, delete what you have
-installed, with the folder that you installed from:
+installed, with the folder that you installed from, or with OLM the Subscription and the ClusterServiceVersion:
 
-  kubectl delete -k config/default
+  kubectl delete -k FOLDER
 
 Deleting that first is refused for as long as a Cluster is joined: nobody would be left to tell the members.`,
 		Example: `  # Say what would be done, then do it
@@ -64,7 +65,7 @@ Deleting that first is refused for as long as a Cluster is joined: nobody would 
 	flags := cmd.Flags()
 	flags.BoolVar(&u.yes, "yes", false, "do it; without, it is only said what would be done")
 	flags.BoolVar(&u.remove, "remove", false, "remove from the members what Flotilla put there")
-	flags.BoolVar(&u.force, "force", false, "give up on members that do not answer; what stays there keeps Flotilla's marks and account")
+	flags.BoolVar(&u.force, "force", false, "give up on members that do not answer, and say what stays there; it keeps Flotilla's marks")
 	flags.StringVar(&u.namespaces, "template-namespaces", "", `what becomes of template namespaces, once the admission policies that keep `+
 		`the host from running what is in them are gone: "delete" them, or "release" them to the host, which then runs it`)
 	flags.DurationVar(&u.timeout, "timeout", defaultTimeout, "how long to wait for the members")
@@ -85,9 +86,14 @@ type uninstaller struct {
 	client client.Client
 	out    io.Writer
 	poll   time.Duration
+	// left are the Clusters that were told to leave.
+	left []v1alpha1.Cluster
 }
 
 func (u *uninstaller) run(ctx context.Context) error {
+	if err := refuseSettings(u.settings); err != nil {
+		return err
+	}
 	found, err := u.look(ctx)
 	if err != nil {
 		return err
@@ -105,7 +111,7 @@ func (u *uninstaller) run(ctx context.Context) error {
 			return err
 		}
 	}
-	return u.say("Nothing waits for a manager any more. Delete what you have installed, for example: kubectl delete -k config/default")
+	return u.say(append(u.leftBehind(ctx), conclusion)...)
 }
 
 // steps are in an order in which none undoes another, and in which no member loses what it is to keep:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -138,6 +139,7 @@ func (u *uninstaller) deleteClusters(ctx context.Context) error {
 		if err := u.client.Patch(ctx, cluster, client.MergeFrom(before), fieldOwner); err != nil {
 			return fmt.Errorf("saying how the Cluster %s leaves: %w", cluster.Name, err)
 		}
+		u.left = append(u.left, *cluster)
 		if err := u.client.Delete(ctx, cluster, client.Preconditions{UID: &before.UID}); client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("deleting the Cluster %s: %w", cluster.Name, err)
 		}
@@ -162,7 +164,7 @@ func (u *uninstaller) awaitLeaving(ctx context.Context) error {
 		if len(unseen) == 0 {
 			return "", nil
 		}
-		return fmt.Sprintf("no manager has seen that these Clusters leave, is it running?: %s", strings.Join(unseen, ", ")), nil
+		return "no manager has seen that these Clusters leave (is one running?): " + strings.Join(unseen, ", "), nil
 	})
 }
 
@@ -207,14 +209,14 @@ func (u *uninstaller) await(ctx context.Context) error {
 func remains(clusters []v1alpha1.Cluster, bindings int) string {
 	var lines []string
 	for i := range clusters {
-		line := "Cluster " + clusters[i].Name
+		says := "is leaving"
 		if ready := meta.FindStatusCondition(clusters[i].Status.Conditions, v1alpha1.ConditionReady); ready != nil {
-			line += ": " + ready.Message
+			says = ready.Message
 		}
-		lines = append(lines, line)
+		lines = append(lines, "Cluster "+clusters[i].Name+": "+says)
 	}
 	if bindings > 0 {
-		lines = append(lines, conditions.Count(bindings, "binding"))
+		lines = append(lines, conditions.Count(bindings, "binding")+" left")
 	}
 	return strings.Join(lines, "; ")
 }
@@ -239,7 +241,7 @@ func (u *uninstaller) releaseNamespaces(ctx context.Context) error {
 		if len(left) == 0 {
 			return "", nil
 		}
-		return "template namespaces " + strings.Join(left, ", "), nil
+		return conditions.Count(len(left), "template namespace") + " left: " + strings.Join(left, ", "), nil
 	})
 }
 
@@ -252,15 +254,37 @@ func (u *uninstaller) until(ctx context.Context, look func(context.Context) (str
 			return false, err
 		}
 		if waiting != "" && waiting != last {
-			if err := u.say("waiting for " + waiting); err != nil {
+			if err := u.say("waiting: " + waiting); err != nil {
 				return false, err
 			}
 		}
 		last = waiting
 		return waiting == "", nil
 	})
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("not done after %s, run it again to go on; it waits for %s", u.timeout, last)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("not done after %s, run it again to go on: %s", u.timeout, last)
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("interrupted, run it again to go on: %s", last)
 	}
 	return err
+}
+
+// leftBehind says what stays in members, one sentence each: in those that were given up, and in those that never were ready.
+func (u *uninstaller) leftBehind(ctx context.Context) []string {
+	patience := time.Duration(0)
+	if u.force {
+		patience = hostcluster.LeftBehindPatience
+	}
+	notes, err := hostcluster.LeftBehind(ctx, u.client, patience, u.left...)
+	if err != nil {
+		return []string{fmt.Sprintf("What stays in members that were given up is not known (%v).", err)}
+	}
+	var lines []string
+	for i := range u.left {
+		if note, ok := notes[u.left[i].UID]; ok {
+			lines = append(lines, fmt.Sprintf("Member %s: %s.", u.left[i].Name, note))
+		}
+	}
+	return lines
 }

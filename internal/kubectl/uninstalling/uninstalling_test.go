@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -125,12 +126,16 @@ func TestNothingBeginsUntilItIsSaidWhatBecomesOfTemplates(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			var calls []string
+			var out bytes.Buffer
 			u := uninstaller{
 				settings: settings{yes: true, namespaces: tc.namespaces, timeout: timeout},
-				client:   managed(t, &calls, installation()...), out: &bytes.Buffer{}, poll: time.Millisecond,
+				client:   managed(t, &calls, installation()...), out: &out, poll: time.Millisecond,
 			}
 			if err := u.run(t.Context()); err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("error = %v, want one with %q", err, tc.want)
+			}
+			if strings.Contains(out.String(), "These template namespaces") {
+				t.Errorf("it said what becomes of template namespaces:\n%s", out.String())
 			}
 			if len(calls) > 0 {
 				t.Errorf("it wrote %v", calls)
@@ -147,7 +152,7 @@ func TestAManagerThatDoesNotRunKeepsTheBindings(t *testing.T) {
 		client:   c, out: &bytes.Buffer{}, poll: time.Millisecond,
 	}
 	err := u.run(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "no manager has seen that these Clusters leave, is it running?: berlin") {
+	if err == nil || !strings.Contains(err.Error(), "run it again to go on: no manager has seen that these Clusters leave (is one running?): berlin") {
 		t.Errorf("error = %v, want one that asks for the manager", err)
 	}
 	var bindings v1alpha1.ResourceBindingList
@@ -156,15 +161,72 @@ func TestAManagerThatDoesNotRunKeepsTheBindings(t *testing.T) {
 	}
 }
 
-func TestThePlanNamesWhatItConcerns(t *testing.T) {
-	found := inventory{clusters: []string{"berlin", "paris"}, namespaces: []string{"shop"}, policies: 2, bindings: 3}
-	want := []string{
-		"Propagation policies, 2, and bindings, 3, are deleted.",
-		"These members leave (what runs there stays, without Flotilla's marks): berlin, paris.",
-		"These template namespaces are released: once the admission policies are gone, the host runs what is in them: shop.",
-		"Nothing has been changed. To do it, add --yes.",
+func TestAnInterruptSaysHowToGoOn(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	u := uninstaller{out: &bytes.Buffer{}, poll: time.Millisecond}
+	err := u.until(ctx, func(context.Context) (string, error) {
+		cancel()
+		return "Cluster berlin: is leaving", nil
+	})
+	if err == nil || err.Error() != "interrupted, run it again to go on: Cluster berlin: is leaving" {
+		t.Errorf("until() = %v, want what it was waiting for", err)
 	}
-	if diff := cmp.Diff(want, plan(found, settings{namespaces: templatesRelease})); diff != "" {
-		t.Errorf("plan() (-want +got):\n%s", diff)
+}
+
+func TestWhatStaysInMembersIsNamed(t *testing.T) {
+	event := &eventsv1.Event{
+		ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: "e"}, Reason: hostcluster.LeftBehindReason,
+		Regarding: corev1.ObjectReference{UID: "b"}, Note: "given up: it is ClusterNotReachable; in the member may stay the ClusterRole flotilla",
+	}
+	other := event.DeepCopy()
+	other.Name, other.Regarding.UID = "other", "somebody else's"
+	for name, settings := range map[string]settings{
+		"by force":                     {yes: true, force: true, namespaces: templatesRelease, timeout: timeout},
+		"of one that never was a part": {yes: true, namespaces: templatesRelease, timeout: timeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var calls []string
+			var out bytes.Buffer
+			u := uninstaller{settings: settings, client: managed(t, &calls, append(installation(), event, other)...), out: &out, poll: time.Millisecond}
+			if err := u.run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			want := "Member berlin: given up: it is ClusterNotReachable; in the member may stay the ClusterRole flotilla.\n" + conclusion + "\n"
+			if !strings.HasSuffix(out.String(), want) {
+				t.Errorf("output:\n%s\nwant it to end with:\n%s", out.String(), want)
+			}
+		})
+	}
+}
+
+func TestThePlanNamesWhatItConcerns(t *testing.T) {
+	const (
+		counts = "Propagation policies, 2, and bindings, 3, are deleted."
+		stays  = "These members leave (what runs there stays, without Flotilla's marks): berlin, paris."
+	)
+	cases := map[string]struct {
+		settings settings
+		want     []string
+	}{
+		"namespaces are released": {settings{namespaces: templatesRelease}, []string{
+			counts, stays, "These template namespaces are released: once the admission policies are gone, the host runs what is in them: shop.",
+			"Nothing has been changed. To do it, add --yes.",
+		}},
+		"nobody said what becomes of namespaces": {settings{}, []string{
+			counts, stays, "Nothing has been changed. To do it, add --yes and one of --template-namespaces=delete and --template-namespaces=release.",
+		}},
+		"what runs is removed": {settings{yes: true, remove: true, namespaces: templatesDelete}, []string{
+			counts, "These members leave (what Flotilla put there is removed, but for the namespaces): berlin, paris.",
+			"These template namespaces are deleted with everything in them: shop.",
+		}},
+	}
+	found := inventory{clusters: []string{"berlin", "paris"}, namespaces: []string{"shop"}, policies: 2, bindings: 3}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, plan(found, tc.settings)); diff != "" {
+				t.Errorf("plan() (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
