@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -241,6 +242,42 @@ func TestWaitingForReadyEndsWithWhatIsMissing(t *testing.T) {
 			err := waitReady(t.Context(), c, "berlin", 10*time.Millisecond, &bytes.Buffer{})
 			if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
 				t.Errorf("waitReady() = %v, want %q", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestWaitingForAManagerIsSaidOnce(t *testing.T) {
+	member := cluster("berlin")
+	c := fake.NewClientBuilder().WithScheme(hostcluster.Scheme).WithObjects(&member).Build()
+	var out bytes.Buffer
+	if err := waitReady(t.Context(), c, "berlin", 2*pollInterval+pollInterval/2, &out); err == nil {
+		t.Error("waitReady() ended without a manager")
+	}
+	if diff := cmp.Diff("cluster berlin: waiting for a manager to look at it\n", out.String()); diff != "" {
+		t.Errorf("output (-want +got):\n%s", diff)
+	}
+}
+
+func TestAnInterruptIsCalledOne(t *testing.T) {
+	member := cluster("berlin")
+	c := fake.NewClientBuilder().WithScheme(hostcluster.Scheme).WithObjects(&member).Build()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, tc := range map[string]struct {
+		err  error
+		want string
+	}{
+		"join, before it is done": {explain(fmt.Errorf("creating: %w", ctx.Err())), "interrupted"},
+		"join, while it waits": {
+			waitReady(ctx, c, "berlin", time.Minute, &bytes.Buffer{}),
+			"interrupted: cluster berlin joined, and the manager goes on: kubectl get cluster berlin",
+		},
+		"unjoin, while it waits": {waitGone(ctx, c, &member, time.Minute, &bytes.Buffer{}), "interrupted: cluster berlin goes on leaving"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if tc.err == nil || tc.err.Error() != tc.want {
+				t.Errorf("error = %v, want %q", tc.err, tc.want)
 			}
 		})
 	}

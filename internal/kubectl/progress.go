@@ -24,11 +24,17 @@ const pollInterval = 500 * time.Millisecond
 type progress struct {
 	out  io.Writer
 	last metav1.Condition
+	// unseen is true when it has been said that no manager has looked at the Cluster yet.
+	unseen bool
 }
 
 func (p *progress) show(cluster *v1alpha1.Cluster) *metav1.Condition {
 	ready := meta.FindStatusCondition(cluster.Status.Conditions, v1alpha1.ConditionReady)
 	if ready == nil {
+		if !p.unseen {
+			_, _ = fmt.Fprintf(p.out, "cluster %s: waiting for a manager to look at it\n", cluster.Name)
+		}
+		p.unseen = true
 		return nil
 	}
 	if ready.Reason != p.last.Reason || ready.Message != p.last.Message {
@@ -49,10 +55,12 @@ func waitReady(ctx context.Context, c client.Reader, name string, timeout time.D
 		ready := p.show(&cluster)
 		return ready != nil && ready.Status == metav1.ConditionTrue, nil
 	})
-	if !errors.Is(err, context.DeadlineExceeded) {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("interrupted: cluster %s joined, and the manager goes on: kubectl get cluster %s", name, name)
+	case !errors.Is(err, context.DeadlineExceeded):
 		return err
-	}
-	if p.last.Reason == "" {
+	case p.last.Reason == "":
 		return fmt.Errorf("cluster %s joined, but no manager has looked at it within %s: is it running? kubectl get deployments -A -l %s=%s", name, timeout, v1alpha1.PartOfLabel, v1alpha1.PartOfFlotilla)
 	}
 	return fmt.Errorf("cluster %s joined, but is not Ready after %s: %s: %s", name, timeout, p.last.Reason, p.last.Message)
@@ -72,8 +80,13 @@ func waitGone(ctx context.Context, c client.Reader, cluster *v1alpha1.Cluster, t
 		}
 		return false, nil
 	})
-	if !errors.Is(err, context.DeadlineExceeded) {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("interrupted: cluster %s goes on leaving", cluster.Name)
+	case !errors.Is(err, context.DeadlineExceeded):
 		return err
+	case p.last.Reason == "":
+		return fmt.Errorf("no manager has seen within %s that cluster %s leaves: is one running? kubectl get deployments -A -l %s=%s", timeout, cluster.Name, v1alpha1.PartOfLabel, v1alpha1.PartOfFlotilla)
 	}
 	return fmt.Errorf("cluster %s has not left after %s and goes on leaving: %s", cluster.Name, timeout, p.last.Message)
 }

@@ -138,6 +138,8 @@ func explain(err error) error {
 		return fmt.Errorf("%w. Flotilla needs that name: rename it, or delete it", err)
 	case errors.As(err, &taken):
 		return fmt.Errorf("%w. Unjoin the cluster there first. When that host is lost for good, let this one take its place with --replace-host=%s", err, taken.Host)
+	case errors.Is(err, context.Canceled):
+		return errors.New("interrupted")
 	case apierrors.IsForbidden(err):
 		return fmt.Errorf("%w. To hand out rights one must hold them: use the kubeconfig of a cluster administrator", err)
 	}
