@@ -3,6 +3,7 @@ package configfile
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -12,8 +13,8 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/features"
 )
 
-// Load reads the file at path over the defaults; an empty path gives the defaults. A field that is not known,
-// or a value out of bounds, is an error that names it.
+// Load reads the file at path over the defaults; an empty path gives the defaults. A field that is not known, a value out of bounds,
+// or a file that a field names and that is not there, is an error that names it.
 func Load(path string) (Manager, error) {
 	m := Default()
 	if path == "" {
@@ -25,15 +26,33 @@ func Load(path string) (Manager, error) {
 	}
 	m.APIVersion, m.Kind = "", ""
 	if err := yaml.UnmarshalStrict(content, &m); err != nil {
+		if errs := badDurations(content); len(errs) > 0 {
+			return Manager{}, fmt.Errorf("the configuration %s is not valid: %w", path, errs.ToAggregate())
+		}
 		return Manager{}, fmt.Errorf("decoding the configuration %s: %w", path, err)
 	}
-	if err := Validate(m).ToAggregate(); err != nil {
+	if err := append(Validate(m), missingFiles(m)...).ToAggregate(); err != nil {
 		return Manager{}, fmt.Errorf("the configuration %s is not valid: %w", path, err)
 	}
 	return m, nil
 }
 
-// Validate finds what is wrong with a configuration.
+// missingFiles finds what a configuration names and what is not there: whoever wants a certificate of theirs served must not get one that
+// the manager has signed itself.
+func missingFiles(m Manager) field.ErrorList {
+	if m.Metrics.CertDir == "" {
+		return nil
+	}
+	path := field.NewPath("metrics", "certDir")
+	for _, name := range []string{"tls.crt", "tls.key"} {
+		if _, err := os.Stat(filepath.Join(m.Metrics.CertDir, name)); err != nil {
+			return field.ErrorList{field.Invalid(path, m.Metrics.CertDir, "must hold tls.crt and tls.key: "+err.Error())}
+		}
+	}
+	return nil
+}
+
+// Validate finds what is wrong with the values of a configuration.
 func Validate(m Manager) field.ErrorList {
 	var errs field.ErrorList
 	if m.APIVersion != APIVersion {

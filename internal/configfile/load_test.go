@@ -35,6 +35,21 @@ func TestAFileChangesOnlyWhatItSays(t *testing.T) {
 	}
 }
 
+func TestACertificateNeedsItsKey(t *testing.T) {
+	folder := t.TempDir()
+	for _, tc := range []struct{ name, want string }{
+		{"tls.crt", "tls.key: no such file"}, {"tls.key", ""},
+	} {
+		if err := os.WriteFile(filepath.Join(folder, tc.name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := load(t, header+"metrics:\n  certDir: "+folder+"\n")
+		if tc.want == "" && (err != nil || got.Metrics.CertDir != folder) || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
+			t.Errorf("with %s: Load() = %q, %v, want the folder, or an error with %q", tc.name, got.Metrics.CertDir, err, tc.want)
+		}
+	}
+}
+
 func TestTheDefaultsAreValid(t *testing.T) {
 	if errs := Validate(Default()); len(errs) > 0 {
 		t.Errorf("Validate(Default()) = %v, want none", errs)
@@ -61,8 +76,13 @@ func TestMistakesAreNamed(t *testing.T) {
 		"more than everything":  {header + "failover:\n  unhealthyPercent: 101\n", "failover.unhealthyPercent: Invalid value: 101: must be from 1 to 100"},
 		"a negative rate":       {header + "failover:\n  evictionRate: -1\n", "failover.evictionRate: Invalid value: -1: must not be negative"},
 		"a negative slow rate":  {header + "failover:\n  slowEvictionRate: -1\n", "failover.slowEvictionRate: Invalid value: -1: must not be negative"},
-		"a gate to nowhere":     {header + "featureGates:\n  Fallover: true\n", "unrecognized feature gate: Fallover"},
-		"not a duration":        {header + "clusters:\n  probeInterval: soon\n", "soon"},
+		"a gate to nowhere":     {header + "featureGates:\n  Fallover: true\n", "unrecognized feature gate: Fallover (known: "},
+		"not a duration":        {header + "clusters:\n  probeInterval: soon\n", `clusters.probeInterval: Invalid value: "soon": is no duration: use a unit, such as 10s`},
+		"a duration, no unit":   {header + "leaderElection:\n  leaseDuration: 15\n", "leaderElection.leaseDuration: Invalid value: 15: is no duration: use a unit"},
+		"a text without a unit": {header + "failover:\n  toleration: \"5\"\n", `failover.toleration: Invalid value: "5": is no duration: use a unit`},
+		"an empty duration":     {header + "failover:\n  gracePeriod:\n", "failover.gracePeriod: Invalid value: null: is no duration: use a unit"},
+		"no such folder": {header + "metrics:\n  certDir: /nope\n", `metrics.certDir: Invalid value: "/nope": must hold tls.crt and tls.key: ` +
+			"stat /nope/tls.crt: no such file or directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := load(t, tc.content)

@@ -70,7 +70,7 @@ type Metrics struct {
 	// Secure serves HTTPS and asks the host who may read (TokenReview and SubjectAccessReview on the URL
 	// /metrics). Default: true.
 	Secure bool `json:"secure"`
-	// CertDir holds tls.crt and tls.key; empty makes a self-signed certificate.
+	// CertDir holds tls.crt and tls.key, both of which must be there at the start; empty makes a self-signed certificate.
 	CertDir string `json:"certDir,omitempty"`
 }
 

@@ -2,6 +2,8 @@ package features
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"k8s.io/component-base/featuregate"
@@ -38,16 +40,31 @@ func gate() (featuregate.MutableFeatureGate, error) {
 }
 
 // Read says which gates are on when some are set, by name. AllAlpha and AllBeta set all of that stage which are not set by
-// name. A name that there is not is an error.
+// name. A name that there is not is an error that names those that there are.
 func Read(settings map[string]bool) (Set, error) {
 	known, err := gate()
 	if err != nil {
 		return Set{}, err
 	}
+	all := known.GetAll()
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		if _, ok := all[featuregate.Feature(name)]; !ok {
+			return Set{}, fmt.Errorf("unrecognized feature gate: %s (known: %s)", name, strings.Join(names(all), ", "))
+		}
+	}
 	if err := known.SetFromMap(settings); err != nil {
 		return Set{}, fmt.Errorf("setting the feature gates: %w", err)
 	}
 	return Set{Failover: known.Enabled(Failover), GracefulEviction: known.Enabled(GracefulEviction)}, nil
+}
+
+func names(all map[featuregate.Feature]featuregate.FeatureSpec) []string {
+	var sorted []string
+	for name := range all {
+		sorted = append(sorted, string(name))
+	}
+	slices.Sort(sorted)
+	return sorted
 }
 
 // Usage lists the gates, one a line, for the help of a flag.

@@ -13,11 +13,12 @@ func TestGatesAreOnAsTheyAreSet(t *testing.T) {
 		want     Set
 		err      string
 	}{
-		"by default":                       {nil, Set{GracefulEviction: true}, ""},
-		"one":                              {map[string]bool{"Failover": true}, Set{Failover: true, GracefulEviction: true}, ""},
-		"the other":                        {map[string]bool{"GracefulEviction": false}, Set{}, ""},
-		"all of a stage, but one":          {map[string]bool{"AllBeta": true, "GracefulEviction": false}, Set{Failover: true}, ""},
-		"one that there is not":            {map[string]bool{"Fallover": true}, Set{}, "unrecognized feature gate: Fallover"},
+		"by default":              {nil, Set{GracefulEviction: true}, ""},
+		"one":                     {map[string]bool{"Failover": true}, Set{Failover: true, GracefulEviction: true}, ""},
+		"the other":               {map[string]bool{"GracefulEviction": false}, Set{}, ""},
+		"all of a stage, but one": {map[string]bool{"AllBeta": true, "GracefulEviction": false}, Set{Failover: true}, ""},
+		"one that there is not": {map[string]bool{"Fallover": true}, Set{},
+			"unrecognized feature gate: Fallover (known: AllAlpha, AllBeta, Failover, GracefulEviction)"},
 		"again, nothing stays from before": {map[string]bool{}, Set{GracefulEviction: true}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
