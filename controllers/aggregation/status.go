@@ -214,8 +214,12 @@ func transient(reason string) bool {
 }
 
 func appliedCondition(targets []v1alpha1.AggregatedStatusItem) metav1.Condition {
+	verb := "hold"
+	if len(targets) == 1 {
+		verb = "holds"
+	}
 	condition := metav1.Condition{Type: v1alpha1.ConditionApplied, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonApplied,
-		Message: fmt.Sprintf("%d clusters hold the current manifest", len(targets))}
+		Message: conditions.Count(len(targets), "cluster") + " " + verb + " the current manifest"}
 	if len(targets) == 0 {
 		condition.Status, condition.Reason, condition.Message = metav1.ConditionFalse, v1alpha1.ReasonNotScheduled, "there is no target cluster"
 		return condition
@@ -259,7 +263,7 @@ func withDrift(condition metav1.Condition, targets []v1alpha1.AggregatedStatusIt
 
 func healthyCondition(targets []v1alpha1.AggregatedStatusItem) metav1.Condition {
 	condition := metav1.Condition{Type: v1alpha1.ConditionHealthy, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonAllHealthy,
-		Message: fmt.Sprintf("the object is healthy in %d clusters", len(targets))}
+		Message: "the object is healthy in " + conditions.Count(len(targets), "cluster")}
 	if len(targets) == 0 {
 		condition.Status, condition.Reason, condition.Message = metav1.ConditionUnknown, v1alpha1.ReasonNotScheduled, "there is no target cluster"
 		return condition

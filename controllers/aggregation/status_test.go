@@ -147,6 +147,11 @@ func TestConditions(t *testing.T) {
 			metav1.Condition{Type: "Applied", Status: "True", Reason: "Applied", Message: "2 clusters hold the current manifest"},
 			metav1.Condition{Type: "Healthy", Status: "True", Reason: "AllHealthy", Message: "the object is healthy in 2 clusters"},
 		},
+		"count one cluster": {
+			[]v1alpha1.AggregatedStatusItem{fineItem("a")},
+			metav1.Condition{Type: "Applied", Status: "True", Reason: "Applied", Message: "1 cluster holds the current manifest"},
+			metav1.Condition{Type: "Healthy", Status: "True", Reason: "AllHealthy", Message: "the object is healthy in 1 cluster"},
+		},
 		"are not without a target": {
 			nil,
 			metav1.Condition{Type: "Applied", Status: "False", Reason: "NotScheduled", Message: "there is no target cluster"},
