@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -171,6 +172,46 @@ func TestRulesAndDashboardNameMetricsThatExist(t *testing.T) {
 		if !known[name] {
 			t.Errorf("there is no metric %s", name)
 		}
+	}
+}
+
+// italics are the panels that runbooks name.
+var italics = regexp.MustCompile(`(?:^|[^*\w])\*([^*\s][^*]*)\*(?:[^*\w]|$)`)
+
+func TestRunbooksNamePanelsThatExist(t *testing.T) {
+	dashboard, err := os.ReadFile(filepath.Join(config, "grafana", "flotilla.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var board struct {
+		Panels []struct{ Title, Type string }
+	}
+	if err := json.Unmarshal(dashboard, &board); err != nil {
+		t.Fatal(err)
+	}
+	titles := map[string]bool{}
+	for _, panel := range board.Panels {
+		titles[panel.Title] = panel.Type != "row"
+	}
+	pages, err := filepath.Glob(filepath.Join(runbooks, "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, page := range pages {
+		content, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range italics.FindAllStringSubmatch(string(content), -1) {
+			found++
+			if !titles[name[1]] {
+				t.Errorf("%s names the panel %q, which the dashboard does not have", filepath.Base(page), name[1])
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("found only %d panels in runbooks", found)
 	}
 }
 
