@@ -79,7 +79,7 @@ func TestOLMInstallsUpgradesAndRemovesFlotilla(t *testing.T) {
 	deployment := available(t, host)
 
 	examplesAreAccepted(t, host, csv)
-	flotilla := startManager(t, shop, host, deployment)
+	flotilla, stopManager := startManager(t, shop, host, deployment)
 	shop.run(t, flotilla, "join", member.Name, "--kubeconfig", host.Kubeconfig, "--cluster-kubeconfig", member.ProxiedKubeconfig)
 	propagated(t, host, member)
 
@@ -87,6 +87,7 @@ func TestOLMInstallsUpgradesAndRemovesFlotilla(t *testing.T) {
 	propagatesStill(t, host, member)
 
 	shop.run(t, flotilla, "uninstall", "--yes", "--template-namespaces=delete", "--kubeconfig", host.Kubeconfig)
+	stopManager() // as its pods end with the Deployment; here it would go on, without the rights that go along
 	removed(t, shop, host, "flotilla.v"+replacedBy)
 	expect.Seen(t, member, builder.Deployment("web", "web"), expect.Present)
 	t.Logf("all of it took %.0fs", time.Since(begin).Seconds())
@@ -184,10 +185,11 @@ func examplesAreAccepted(t *testing.T, host *local.Cluster, csv *unstructured.Un
 	}
 }
 
-// startManager runs what the Deployment runs, as the account that OLM made, and waits until its own probe is content.
-func startManager(t *testing.T, shop workshop, host *local.Cluster, deployment *appsv1.Deployment) string {
+// startManager runs what the Deployment runs, as the account that OLM made, and waits until its own probe is content. It returns the
+// program, which is the plugin as well.
+func startManager(t *testing.T, shop workshop, host *local.Cluster, deployment *appsv1.Deployment) (flotilla string, stop func()) {
 	t.Helper()
-	flotilla := shop.build(t, "flotilla", "", ".")
+	flotilla = shop.build(t, "flotilla", "", ".")
 	spec := deployment.Spec.Template.Spec
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: spec.ServiceAccountName}}
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: ptr.To[int64](3600)}}
@@ -206,7 +208,7 @@ func startManager(t *testing.T, shop workshop, host *local.Cluster, deployment *
 	health := freeAddress(t)
 	args := append(mounted(t, shop, host, spec), "--kubeconfig="+kubeconfig,
 		"--health-probe-bind-address="+health, "--metrics-bind-address="+freeAddress(t))
-	shop.start(t, managerName, flotilla, environment(spec.Containers[0]), args...)
+	stop = shop.start(t, managerName, flotilla, environment(spec.Containers[0]), args...)
 	probe := spec.Containers[0].ReadinessProbe.HTTPGet
 	expect.Eventually(t, "the manager to be ready", func(ctx context.Context) error {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+health+probe.Path, nil)
@@ -226,7 +228,7 @@ func startManager(t *testing.T, shop workshop, host *local.Cluster, deployment *
 	// A bundle cannot hold admission policies, so they are there only if the manager makes them.
 	policy := &admissionregistrationv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: "flotilla-templates-pods"}}
 	expect.Seen(t, host, policy, expect.Present)
-	return flotilla
+	return flotilla, stop
 }
 
 // mounted returns the arguments of the container, with the files of its ConfigMaps where this machine can have them.

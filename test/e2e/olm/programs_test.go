@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -53,8 +54,8 @@ func (w workshop) build(t *testing.T, name, module, source string) string {
 	return target
 }
 
-// start runs a program until the test ends, with more variables in its environment.
-func (w workshop) start(t *testing.T, name, program string, environment []string, args ...string) {
+// start runs a program until stop or the end of the test, with more variables in its environment.
+func (w workshop) start(t *testing.T, name, program string, environment []string, args ...string) (stop func()) {
 	t.Helper()
 	spec := process.Spec{Name: name, Path: "/usr/bin/env", Args: append(append(environment, program), args...)}
 	ended, err := w.table().Start(spec)
@@ -70,12 +71,14 @@ func (w workshop) start(t *testing.T, name, program string, environment []string
 			t.Errorf("%s ended:\n%s", name, w.table().LogTail(name))
 		}
 	}()
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		close(stopping)
 		if err := w.table().Stop(context.Background(), 10*time.Second, name); err != nil {
 			t.Errorf("stopping %s: %v", name, err)
 		}
 	})
+	t.Cleanup(stop)
+	return stop
 }
 
 // run runs a program to its end and returns what it printed.
