@@ -26,8 +26,8 @@ const (
 	leaseSlack = time.Minute
 )
 
-// Leader returns the name of the manager that holds the lease. It is the one whose token wrote the Lease last: the
-// identity in the Lease is random. That nobody holds it, or somebody who does not run, is an error.
+// Leader returns the name of the manager that holds the lease. It is the one whose token wrote the Lease last, whatever
+// name the Lease says. That nobody holds it, or somebody who does not run, is an error.
 func (f *Fleet) Leader(ctx context.Context) (string, error) {
 	var lease coordinationv1.Lease
 	key := client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: leaderLease}

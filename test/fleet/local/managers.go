@@ -63,6 +63,7 @@ func (l *launcher) planManager(index int, ports []int) {
 				"--metrics-bind-address=" + metrics,
 				"--leader-elect",
 			},
+			Env: []string{"POD_NAME=" + name}, // which tells in the lease who leads
 		},
 		Health: "http://" + health + "/healthz",
 	})

@@ -32,6 +32,8 @@ type Spec struct {
 	Path string `json:"path"`
 	// Args are its arguments, without the program's name.
 	Args []string `json:"args"`
+	// Env is what it has in its environment beside what this process has, as NAME=VALUE.
+	Env []string `json:"env,omitempty"`
 }
 
 // Table starts programs, remembers them in a folder and signals those that it remembers.
@@ -61,6 +63,7 @@ func (t Table) Start(spec Spec) (<-chan struct{}, error) {
 	defer func() { _ = output.Close() }()
 
 	cmd := exec.Command(spec.Path, spec.Args...)
+	cmd.Env = append(cmd.Environ(), spec.Env...)
 	cmd.Stdout, cmd.Stderr = output, output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {

@@ -84,7 +84,7 @@ func TestASuspendedProgramIsSeenAndCanStillBeStopped(t *testing.T) {
 
 func TestAProgramThatIgnoresTheRequestIsKilledAfterTheGrace(t *testing.T) {
 	table := newTable(t)
-	stubborn := Spec{Name: "a", Path: "/bin/sh", Args: []string{"-c", "trap '' TERM; echo armed; while :; do sleep 60; done"}}
+	stubborn := Spec{Name: "a", Path: "/bin/sh", Args: []string{"-c", "trap '' TERM; echo $STATE; while :; do sleep 60; done"}, Env: []string{"STATE=armed"}}
 	ended, err := table.Start(stubborn)
 	if err != nil {
 		t.Fatal(err)
