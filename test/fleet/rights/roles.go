@@ -27,6 +27,26 @@ const (
 
 // Roles reads the roles that bindings give to a ServiceAccount, but for those about templates.
 func Roles(ctx context.Context, c client.Client, account types.NamespacedName) ([]Role, error) {
+	keys, err := bound(ctx, c, account)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(keys, func(a, b client.ObjectKey) int { return strings.Compare(a.String(), b.String()) })
+	var roles []Role
+	for _, key := range slices.Compact(keys) {
+		role, err := readRole(ctx, c, key)
+		if err != nil {
+			return nil, err
+		}
+		if role != nil {
+			roles = append(roles, *role)
+		}
+	}
+	return roles, nil
+}
+
+// bound are the names of the roles that bindings give to a ServiceAccount; that of a ClusterRole has no namespace.
+func bound(ctx context.Context, c client.Client, account types.NamespacedName) ([]client.ObjectKey, error) {
 	var clusterBindings rbacv1.ClusterRoleBindingList
 	if err := c.List(ctx, &clusterBindings); err != nil {
 		return nil, err
@@ -38,7 +58,7 @@ func Roles(ctx context.Context, c client.Client, account types.NamespacedName) (
 	isAccount := func(subject rbacv1.Subject) bool {
 		return subject.Kind == rbacv1.ServiceAccountKind && subject.Namespace == account.Namespace && subject.Name == account.Name
 	}
-	var keys []client.ObjectKey // a ClusterRole where the namespace is empty
+	var keys []client.ObjectKey
 	for _, binding := range clusterBindings.Items {
 		if slices.ContainsFunc(binding.Subjects, isAccount) {
 			keys = append(keys, client.ObjectKey{Name: binding.RoleRef.Name})
@@ -53,18 +73,7 @@ func Roles(ctx context.Context, c client.Client, account types.NamespacedName) (
 			keys = append(keys, client.ObjectKey{Name: binding.RoleRef.Name})
 		}
 	}
-	slices.SortFunc(keys, func(a, b client.ObjectKey) int { return strings.Compare(a.String(), b.String()) })
-	var roles []Role
-	for _, key := range slices.Compact(keys) {
-		role, err := readRole(ctx, c, key)
-		if err != nil {
-			return nil, err
-		}
-		if role != nil {
-			roles = append(roles, *role)
-		}
-	}
-	return roles, nil
+	return keys, nil
 }
 
 // readRole reads a role; nil for one about templates, and for one that is not there.
