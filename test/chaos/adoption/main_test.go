@@ -13,7 +13,10 @@ import (
 
 // bed is the fleet; heir is another host, which knows nothing of it.
 var (
-	bed  = local.Bed{Options: local.Options{Members: 2, Nodes: 3, Managers: 1, ManagerConfig: "testdata/manager.yaml"}}
+	bed = local.Bed{
+		Options:            local.Options{Members: 2, Nodes: 3, Managers: 1, ManagerConfig: "testdata/manager.yaml"},
+		DenialsMeanNothing: "an API server that starts anew has not read the roles yet",
+	}
 	heir = local.Bed{Options: local.Options{Managers: 1, ManagerConfig: "testdata/manager.yaml"}}
 )
 
