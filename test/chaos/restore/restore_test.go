@@ -208,15 +208,22 @@ func TestAHostThatIsRestoredHarmsNothingThatItHasForgotten(t *testing.T) {
 	forward["member1/placed"] = "web:1"
 	unharmed(t, before, images(t, fleet, ns, forward))
 
-	t.Log("a Cluster leaves: what no binding names goes, too")
+	t.Log("somebody takes one copy away in the member, and another by its placement: no binding has to do with that member any more")
+	expect.Delete(t, fleet.Member(two), builder.Deployment(ns, "moved"))
+	move(t, fleet, ns, "born", one)
+	for _, name := range []string{"moved", "born", "placed"} {
+		delete(forward, "member2/"+name)
+		delete(before, "member2/"+name)
+		expect.Seen(t, fleet.Host, bindingOf(ns, name), unmentioned(two))
+	}
+
+	t.Log("its Cluster leaves: what no binding names goes, too")
 	leaving := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: two}}
 	expect.Delete(t, fleet.Host, leaving)
 	expect.Gone(t, fleet.Host, leaving)
 	expect.Gone(t, fleet.Member(two), lost)
-	for _, name := range []string{"lost", "moved", "born"} {
-		delete(forward, "member2/"+name)
-		delete(before, "member2/"+name)
-	}
+	delete(forward, "member2/lost")
+	delete(before, "member2/lost")
 	unharmed(t, before, images(t, fleet, ns, forward))
 
 	t.Log("somebody says that for the rest the host is right")
@@ -229,6 +236,21 @@ func TestAHostThatIsRestoredHarmsNothingThatItHasForgotten(t *testing.T) {
 		"member1/overridden": "web:1-canary", "member1/gone": "web:1", "member1/moved": "web:1", "member1/born": "web:1", "member1/placed": "web:1",
 	})
 	expect.Seen(t, fleet.Host, &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: one}}, noneForgotten)
+}
+
+// unmentioned is fulfilled when a binding and its status say nothing of a cluster.
+func unmentioned(cluster string) func(v1alpha1.Binding) error {
+	return func(b v1alpha1.Binding) error {
+		for _, item := range b.BindingStatus().AggregatedStatus {
+			if item.ClusterName == cluster {
+				return fmt.Errorf("its status still speaks of %s: %s", cluster, item.Reason)
+			}
+		}
+		if b.BindingSpec().HasTarget(cluster) {
+			return fmt.Errorf("it still names %s", cluster)
+		}
+		return nil
+	}
 }
 
 func noneForgotten(c *v1alpha1.Cluster) error {
