@@ -1,4 +1,5 @@
-// Package olm answers: does the Operator Lifecycle Manager install Flotilla from its bundle, upgrade it, and remove it?
+// Package olm answers: does the Operator Lifecycle Manager install Flotilla from its bundle, upgrade it, take it over from kustomize, and
+// remove it?
 // OLM's own operators, built from the module test/olm, run as local processes against a cluster of the fleet that has nodes, so
 // that the Deployment of the bundle becomes available. Its pods are played; the manager that works runs beside them, with
 // the ServiceAccount, rules, arguments and configuration that OLM put into the cluster.

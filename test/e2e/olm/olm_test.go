@@ -84,7 +84,9 @@ func TestOLMInstallsUpgradesAndRemovesFlotilla(t *testing.T) {
 	propagated(t, host, member)
 
 	upgraded(t, shop, host, csv)
-	propagatesStill(t, host, member)
+	propagatesStill(t, host, member, 2)
+
+	stopManager = changed(t, shop, host, member, "flotilla.v"+replacedBy, stopManager)
 
 	shop.run(t, flotilla, "uninstall", "--yes", "--template-namespaces=delete", "--kubeconfig", host.Kubeconfig)
 	stopManager() // as its pods end with the Deployment; here it would go on, without the rights that go along
@@ -126,10 +128,14 @@ func subscribe(t *testing.T, host *local.Cluster, address string) {
 			"spec": map[string]any{"sourceType": "grpc", "address": address, "displayName": "Flotilla"},
 		}),
 		object(operators+"v1", "OperatorGroup", namespace, "flotilla", map[string]any{"spec": map[string]any{}}),
-		object(operators+"v1alpha1", "Subscription", namespace, "flotilla", map[string]any{"spec": map[string]any{
-			"name": "flotilla", "channel": "candidate-v1alpha1", "source": "flotilla", "sourceNamespace": "olm",
-		}}),
+		subscription(),
 	)
+}
+
+func subscription() *unstructured.Unstructured {
+	return object(operators+"v1alpha1", "Subscription", namespace, "flotilla", map[string]any{"spec": map[string]any{
+		"name": "flotilla", "channel": "candidate-v1alpha1", "source": "flotilla", "sourceNamespace": "olm",
+	}})
 }
 
 // succeeded waits until OLM says that a release is installed.
@@ -284,12 +290,12 @@ func propagated(t *testing.T, host, member *local.Cluster) {
 	})
 }
 
-func propagatesStill(t *testing.T, host, member *local.Cluster) {
+func propagatesStill(t *testing.T, host, member *local.Cluster, replicas int32) {
 	t.Helper()
-	expect.Change(t, host, builder.Deployment("web", "web"), func(d *appsv1.Deployment) { d.Spec.Replicas = ptr.To[int32](2) })
+	expect.Change(t, host, builder.Deployment("web", "web"), func(d *appsv1.Deployment) { d.Spec.Replicas = &replicas })
 	expect.Seen(t, member, builder.Deployment("web", "web"), func(d *appsv1.Deployment) error {
-		if d.Status.ReadyReplicas != 2 {
-			return fmt.Errorf("it has %d ready replicas, want 2", d.Status.ReadyReplicas)
+		if d.Status.ReadyReplicas != replicas {
+			return fmt.Errorf("it has %d ready replicas, want %d", d.Status.ReadyReplicas, replicas)
 		}
 		return nil
 	})
