@@ -14,10 +14,12 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/conditions"
 	"github.com/flotilla-dev/flotilla/internal/kubectl/hostcluster"
+	"github.com/flotilla-dev/flotilla/internal/memberaccess"
 )
 
 func (u *uninstaller) look(ctx context.Context) (inventory, error) {
@@ -164,7 +166,7 @@ func (u *uninstaller) awaitLeaving(ctx context.Context) error {
 		if len(unseen) == 0 {
 			return "", nil
 		}
-		return "no manager has seen that these Clusters leave (is one running?): " + strings.Join(unseen, ", "), nil
+		return "no manager has seen that these Clusters leave yet (one must run): " + strings.Join(unseen, ", "), nil
 	})
 }
 
@@ -270,20 +272,29 @@ func (u *uninstaller) until(ctx context.Context, look func(context.Context) (str
 	return err
 }
 
-// leftBehind says what stays in members, one sentence each: in those that were given up, and in those that never were ready.
+// leftBehind says what stays in members, one sentence each: in those that were given up, and in those that no manager ever knew.
 func (u *uninstaller) leftBehind(ctx context.Context) []string {
+	var lines []string
+	var known []v1alpha1.Cluster
+	for i := range u.left {
+		if controllerutil.ContainsFinalizer(&u.left[i], v1alpha1.ClusterFinalizer) {
+			known = append(known, u.left[i])
+			continue
+		}
+		lines = append(lines, fmt.Sprintf("Member %s: no manager has ever looked at it; delete the ClusterRole %s in it, which takes Flotilla's account and rights along.",
+			u.left[i].Name, memberaccess.Name))
+	}
 	patience := time.Duration(0)
 	if u.force {
 		patience = hostcluster.LeftBehindPatience
 	}
-	notes, err := hostcluster.LeftBehind(ctx, u.client, patience, u.left...)
+	notes, err := hostcluster.LeftBehind(ctx, u.client, patience, known...)
 	if err != nil {
-		return []string{fmt.Sprintf("What stays in members that were given up is not known (%v).", err)}
+		return append(lines, fmt.Sprintf("What stays in members that were given up is not known (%v).", err))
 	}
-	var lines []string
-	for i := range u.left {
-		if note, ok := notes[u.left[i].UID]; ok {
-			lines = append(lines, fmt.Sprintf("Member %s: %s.", u.left[i].Name, note))
+	for i := range known {
+		if note, ok := notes[known[i].UID]; ok {
+			lines = append(lines, fmt.Sprintf("Member %s: %s.", known[i].Name, note))
 		}
 	}
 	return lines

@@ -152,7 +152,7 @@ func TestAManagerThatDoesNotRunKeepsTheBindings(t *testing.T) {
 		client:   c, out: &bytes.Buffer{}, poll: time.Millisecond,
 	}
 	err := u.run(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "run it again to go on: no manager has seen that these Clusters leave (is one running?): berlin") {
+	if err == nil || !strings.Contains(err.Error(), "run it again to go on: no manager has seen that these Clusters leave yet (one must run): berlin") {
 		t.Errorf("error = %v, want one that asks for the manager", err)
 	}
 	var bindings v1alpha1.ResourceBindingList
@@ -181,6 +181,7 @@ func TestWhatStaysInMembersIsNamed(t *testing.T) {
 	}
 	other := event.DeepCopy()
 	other.Name, other.Regarding.UID = "other", "somebody else's"
+	unknown := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "oslo", UID: "o"}}
 	for name, settings := range map[string]settings{
 		"by force":                     {yes: true, force: true, namespaces: templatesRelease, timeout: timeout},
 		"of one that never was a part": {yes: true, namespaces: templatesRelease, timeout: timeout},
@@ -188,11 +189,12 @@ func TestWhatStaysInMembersIsNamed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var calls []string
 			var out bytes.Buffer
-			u := uninstaller{settings: settings, client: managed(t, &calls, append(installation(), event, other)...), out: &out, poll: time.Millisecond}
+			u := uninstaller{settings: settings, client: managed(t, &calls, append(installation(), event, other, unknown)...), out: &out, poll: time.Millisecond}
 			if err := u.run(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			want := "Member berlin: given up: it is ClusterNotReachable; in the member may stay the ClusterRole flotilla.\n" + conclusion + "\n"
+			want := "Member oslo: no manager has ever looked at it; delete the ClusterRole flotilla in it, which takes Flotilla's account and rights along.\n" +
+				"Member berlin: given up: it is ClusterNotReachable; in the member may stay the ClusterRole flotilla.\n" + conclusion + "\n"
 			if !strings.HasSuffix(out.String(), want) {
 				t.Errorf("output:\n%s\nwant it to end with:\n%s", out.String(), want)
 			}
