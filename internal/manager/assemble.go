@@ -87,8 +87,7 @@ func assemble(ctx context.Context, mgr ctrl.Manager, a assembly) error {
 		name  string
 		setup func() error
 	}{
-		{"probes", func() error { return addProbes(ctx, mgr, p) }},
-		{"admission", func() error { return setupAdmission(mgr, c.Admission) }},
+		{"probes and admission", func() error { return setupAdmission(ctx, mgr, p, c.Admission) }},
 		{"interpretation", func() error { return setupInterpretation(ctx, mgr, p) }},
 		{"cluster", func() error { return cluster.Setup(mgr, clusterOptions(p, c)) }},
 		{"tainting", func() error { return tainting.Setup(mgr, taintingOptions(p, c.Failover)) }},
@@ -144,9 +143,17 @@ func newParts(mgr ctrl.Manager, hostUID string) (parts, error) {
 	}, nil
 }
 
-func setupAdmission(mgr ctrl.Manager, a configfile.Admission) error {
+// setupAdmission adds the admission policies, where this manager installs them, and the probes that wait for them.
+func setupAdmission(ctx context.Context, mgr ctrl.Manager, p parts, a configfile.Admission) error {
 	if !a.Install {
-		return nil
+		return addProbes(ctx, mgr, p, nil)
+	}
+	presence, err := admission.NewPresence(mgr.GetAPIReader(), clock.RealClock{})
+	if err != nil {
+		return err
+	}
+	if err := addProbes(ctx, mgr, p, presence.InForce); err != nil {
+		return err
 	}
 	return admission.Setup(mgr, admission.Options{})
 }

@@ -40,8 +40,9 @@ const (
 const (
 	// warmthInterval is how often is looked whether all has been read.
 	warmthInterval = 100 * time.Millisecond
-	// memberPatience is how long members are waited for: one that is lost must not keep a rolling update from going on.
-	memberPatience = 10 * time.Second
+	// patience is how long members are waited for, and policies that another manager installs: one that is lost must not keep a rolling
+	// update from going on.
+	patience = 10 * time.Second
 )
 
 // warmKinds are what the controllers watch on the host. They are watched on stand-bys, too: the controllers themselves start
@@ -60,8 +61,10 @@ type warmth struct {
 	host      client.Reader
 	templates *templates.Cache
 	pool      *membercluster.Pool
-	clock     clock.PassiveClock
-	warm      atomic.Bool
+	// guarded says whether template namespaces are guarded; always when nil.
+	guarded func(context.Context) bool
+	clock   clock.PassiveClock
+	warm    atomic.Bool
 }
 
 // NeedLeaderElection lets it run on stand-bys.
@@ -75,7 +78,8 @@ func (w *warmth) Start(ctx context.Context) error {
 		if err != nil || !allRead(kinds, w.templates.State) {
 			return false, nil
 		}
-		return w.clock.Since(begun) >= memberPatience || w.membersRead(ctx, kinds), nil
+		complete := w.membersRead(ctx, kinds) && (w.guarded == nil || w.guarded(ctx))
+		return complete || w.clock.Since(begun) >= patience, nil
 	})
 	if err != nil {
 		return nil // the manager ends
@@ -129,7 +133,7 @@ func (w *warmth) membersRead(ctx context.Context, kinds sets.Set[schema.GroupVer
 // check is the probe "warm".
 func (w *warmth) check(*http.Request) error {
 	if !w.warm.Load() {
-		return errors.New("the caches of the host and of members are being filled")
+		return errors.New("the caches of the host and of members are being filled, or the admission policies are not in force yet")
 	}
 	return nil
 }
@@ -154,13 +158,13 @@ func leading(elected <-chan struct{}, guard *fence.Fence) healthz.Checker {
 }
 
 // addProbes adds what /healthz and /readyz ask, and lets stand-bys read what they need to take over.
-func addProbes(ctx context.Context, mgr ctrl.Manager, p parts) error {
+func addProbes(ctx context.Context, mgr ctrl.Manager, p parts, guarded func(context.Context) bool) error {
 	for _, kind := range warmKinds() {
 		if _, err := mgr.GetCache().GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
 			return fmt.Errorf("watching %T: %w", kind, err)
 		}
 	}
-	w := &warmth{host: mgr.GetClient(), templates: p.templates, pool: p.pool, clock: clock.RealClock{}}
+	w := &warmth{host: mgr.GetClient(), templates: p.templates, pool: p.pool, guarded: guarded, clock: clock.RealClock{}}
 	if err := mgr.Add(w); err != nil {
 		return fmt.Errorf("adding the probe %s: %w", warmProbe, err)
 	}
