@@ -39,6 +39,7 @@ func Namespace(t testing.TB, fleet *local.Fleet) string {
 	namespace.GenerateName = "t-"
 	Create(t, fleet.Host, namespace)
 	name := namespace.Name
+	awaitGuard(t, fleet, name)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), Patience)
 		defer cancel()
