@@ -63,7 +63,7 @@ type dispatcher struct {
 
 	overrides   *overrides
 	named       *named
-	definitions *definitions
+	definitions definitions
 
 	mu      sync.RWMutex
 	leading context.Context // set while this manager leads: the life of all workers
@@ -75,7 +75,7 @@ type dispatcher struct {
 func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	d := &dispatcher{
 		Options: o, mgr: mgr, host: mgr.GetClient(), workers: map[string]*worker{}, overrides: newOverrides(mgr.GetClient()), named: newNamed(),
-		definitions: newDefinitions(mgr.GetAPIReader()),
+		definitions: definitions{mgr.GetAPIReader()},
 	}
 	d.showState()
 	o.Pool.OnConnect(d.engage)

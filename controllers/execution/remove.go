@@ -85,9 +85,9 @@ func (w *worker) held(ctx context.Context, key types.NamespacedName, binding v1a
 // removeObject deletes or releases one object, and tells what became of it: Gone when nothing of ours is left of it, Hold when
 // it stays because the host has forgotten that it wrote it.
 func (w *worker) removeObject(ctx context.Context, key types.NamespacedName, binding v1alpha1.Binding, observed *membercluster.Observed) (applyplan.Action, error) {
-	keep, err := w.keepsObjects(ctx, binding)
+	keep, err := w.keepsObjects(ctx, key, binding)
 	if err != nil {
-		return applyplan.Wait, err
+		return applyplan.Wait, hostError{err}
 	}
 	// What the watch shows may be behind: an object that was released, or replaced by a foreign one, still looks ours.
 	observed, err = w.fresh(ctx, observed)
@@ -96,12 +96,15 @@ func (w *worker) removeObject(ctx context.Context, key types.NamespacedName, bin
 	}
 	mayGo, err := w.mayGo(ctx, key, binding, observed)
 	if err != nil {
-		return applyplan.Wait, err
+		return applyplan.Wait, hostError{err}
 	}
 	// Last, because the member may have taken its time: the cluster may have been chosen again meanwhile.
 	proven, err := w.provenUnwanted(ctx, key)
-	if err != nil || !proven {
-		return applyplan.Wait, err
+	if err != nil {
+		return applyplan.Wait, hostError{err}
+	}
+	if !proven {
+		return applyplan.Wait, nil
 	}
 	decision := applyplan.Decide(applyplan.Facts{Binding: key.String(), Keep: keep, Live: liveOf(observed), Forgotten: !mayGo})
 	switch decision.Action {
@@ -155,7 +158,7 @@ func (w *worker) provenUnwanted(ctx context.Context, key types.NamespacedName) (
 
 // keepsObjects says whether objects stay in the member, without marks: because the policy preserves them when the template goes, because
 // the Cluster is leaving and its deletionPolicy is Keep, or because all this goes only with its definitions.
-func (w *worker) keepsObjects(ctx context.Context, binding v1alpha1.Binding) (bool, error) {
+func (w *worker) keepsObjects(ctx context.Context, key types.NamespacedName, binding v1alpha1.Binding) (bool, error) {
 	going := binding == nil || binding.GetDeletionTimestamp() != nil
 	if going && binding != nil && binding.BindingSpec().Preserves(w.member.Name) {
 		return true, nil
@@ -169,8 +172,13 @@ func (w *worker) keepsObjects(ctx context.Context, binding v1alpha1.Binding) (bo
 	if leaving && cluster.Spec.DeletionPolicy == v1alpha1.KeepObjects {
 		return true, nil
 	}
-	if !going && !leaving {
+	if leaving {
+		if end, err := w.definitions.endClusters(ctx); err != nil || end {
+			return end, err
+		}
+	}
+	if !going {
 		return false, nil
 	}
-	return w.definitions.end(ctx)
+	return w.definitions.endBinding(ctx, key, binding)
 }

@@ -53,12 +53,22 @@ func pending(o *membercluster.Observed, reason, message string) report.Report {
 	return r
 }
 
+// hostError is an error of the host: it says nothing about the member.
+type hostError struct{ error }
+
+// Unwrap is for errors.Is and errors.As.
+func (e hostError) Unwrap() error { return e.error }
+
 // refused reports an error of a member. Errors that only a change can mend are looked at again ever more seldom, a
 // member that does not answer is tried again soon; others are returned, so that the queue repeats them with
 // growing delays. Without an error nothing is known yet, and there is nothing to report.
 func (w *worker) refused(binding v1alpha1.Binding, observed *membercluster.Observed, err error) (reconcile.Result, error) {
 	if err == nil {
 		return reconcile.Result{}, nil
+	}
+	var host hostError
+	if errors.As(err, &host) {
+		return reconcile.Result{}, err
 	}
 	reason, recheck := classify(err)
 	if binding != nil {
