@@ -16,8 +16,15 @@ var stacked, external = bed(local.TopologyStacked), bed(local.TopologyExternal)
 
 func bed(topology string) *local.Bed {
 	return &local.Bed{Options: local.Options{
-		Topology: topology, Members: 2, Nodes: 2, Managers: 2, ManagerConfig: "testdata/manager.yaml",
+		Topology: topology, Members: 2, Nodes: 2, Managers: 2, ManagerConfig: managerConfig(),
 	}}
+}
+
+func managerConfig() string {
+	if os.Getenv(latencyVariable) != "" {
+		return "testdata/slow.yaml"
+	}
+	return "testdata/manager.yaml"
 }
 
 func TestMain(m *testing.M) {
