@@ -20,11 +20,14 @@ type Fence struct {
 	mu      sync.Mutex
 	renewed time.Time // when the last successful renewal was sent; zero before the first
 	sealed  bool
-	// doubted is when a connection to the host was made last: what is read through it may be of a host that was restored, until the lease has
-	// been renewed. Zero for never.
+	// doubted is when a connection to the host was made last: what is read through it may be of a host that was restored. Zero for never.
 	doubted time.Time
+	// proven is the last time of which it is known that the host had not gone back: when the lease was renewed, or an API server was
+	// heard that had run since before. Zero before the first renewal.
+	proven time.Time
 	// settled is closed when those who wait for the end of a doubt shall look again; nil while nobody waits.
 	settled chan struct{}
+	told    time.Time   // when a long wait was told of last; zero for never
 	timer   clock.Timer // closes at the end of the terms; nil before the first renewal
 	// underWay are the requests that have left and have not been answered.
 	underWay map[*passage]struct{}
@@ -47,19 +50,10 @@ func (f *Fence) Renew(sent time.Time) {
 		return
 	}
 	f.renewed = sent
-	if !f.doubtful() {
-		f.settle()
-	}
+	f.prove(sent)
 	if f.timer == nil {
 		f.arm()
 	}
-}
-
-// doubt holds back what changes something until a renewal that is sent from now on has succeeded.
-func (f *Fence) doubt() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.doubted = f.clock.Now()
 }
 
 // Open says whether something may be changed now.
@@ -108,30 +102,35 @@ func (f *Fence) expire() {
 	f.cutOff()
 }
 
-// enter lets a request pass, or refuses it with ErrClosed. In doubt it waits: for a renewal of the lease, which then is due. The guarded
-// context ends, with ErrClosed as its cause, when the request must be given up; leave must be called when it has been answered.
+// enter lets a request pass, or refuses it with ErrClosed. In doubt it waits for a proof; a renewal of the lease is one, which then is due. The
+// guarded context ends, with ErrClosed as its cause, when the request must be given up; leave must be called when it has been answered.
 func (f *Fence) enter(ctx context.Context) (guarded context.Context, leave func(), err error) {
-	for {
-		guarded, leave, settled, err := f.try(ctx)
-		if settled == nil {
-			return guarded, leave, err
-		}
+	arrived := f.clock.Now()
+	guarded, leave, settled, err := f.try(ctx, arrived)
+	if settled == nil {
+		return guarded, leave, err
+	}
+	defer f.waited(ctx, arrived)
+	for settled != nil {
 		select {
 		case <-settled:
 		case <-ctx.Done():
 			return nil, nil, context.Cause(ctx)
 		}
+		guarded, leave, settled, err = f.try(ctx, arrived)
 	}
+	return guarded, leave, err
 }
 
-// try is enter, but returns what is to be waited for instead of waiting.
-func (f *Fence) try(ctx context.Context) (guarded context.Context, leave func(), settled <-chan struct{}, err error) {
+// try is enter for a request that arrived then, but returns what is to be waited for instead of waiting.
+func (f *Fence) try(ctx context.Context, arrived time.Time) (guarded context.Context, leave func(), settled <-chan struct{}, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.sealed || f.remaining() <= 0 {
 		return nil, nil, nil, ErrClosed
 	}
-	if f.doubtful() {
+	// What it was decided on was read before it arrived. So a proof since is enough for it, however often the host is dialled.
+	if f.doubtful() && !f.proven.After(arrived) {
 		if f.settled == nil {
 			f.settled = make(chan struct{})
 		}
@@ -156,8 +155,6 @@ func (f *Fence) leave(p *passage) {
 
 func (f *Fence) remaining() time.Duration { return f.terms.Remaining(f.renewed, f.clock.Now()) }
 
-func (f *Fence) doubtful() bool { return !f.doubted.IsZero() && !f.renewed.After(f.doubted) }
-
 // arm comes back at the end of the terms, in a goroutine of its own, because a fake clock calls with its lock held.
 func (f *Fence) arm() { f.timer = f.clock.AfterFunc(f.remaining(), func() { go f.expire() }) }
 
@@ -166,12 +163,4 @@ func (f *Fence) cutOff() {
 		p.stop(ErrClosed)
 	}
 	f.settle()
-}
-
-// settle lets those who wait look again.
-func (f *Fence) settle() {
-	if f.settled != nil {
-		close(f.settled)
-		f.settled = nil
-	}
 }

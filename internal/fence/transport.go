@@ -4,28 +4,12 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 )
 
 // Wrap puts the fence around a transport. The error of a request that is refused, or given up, is ErrClosed.
 func (f *Fence) Wrap(next http.RoundTripper) http.RoundTripper { return transport{f, next} }
-
-// DialFunc connects to an address, as net.Dialer does.
-type DialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
-
-// Dial goes around what connects to the host. Whatever a restored host says comes through a connection that is made after its API servers
-// were started again; so after each new one nothing changes anything before the lease has been renewed, which shows a host that went back.
-func (f *Fence) Dial(next DialFunc) DialFunc {
-	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		connection, err := next(ctx, network, address)
-		if err == nil {
-			f.doubt()
-		}
-		return connection, err
-	}
-}
 
 type transport struct {
 	fence *Fence
