@@ -31,14 +31,16 @@ func (s Stamp) String() string {
 	return strings.TrimSpace(fmt.Sprintf("%s %d %d %s", format(s.At), s.Version.Binding, s.Version.Template, s.Era))
 }
 
-// ParseStamp reads a stamp. What is no stamp, such as none at all on an object of an earlier version of Flotilla, is not ok.
+// ParseStamp reads a stamp. What is no stamp, such as none at all on an object of an earlier version of Flotilla, is not ok. One may have more
+// words than are known here, which a later version of Flotilla added: they are kept out.
 func ParseStamp(text string) (stamp Stamp, ok bool) {
 	fields := strings.Fields(text)
-	if len(fields) == 3 {
-		fields = append(fields, "")
-	}
-	if len(fields) != 4 {
+	if len(fields) < 3 {
 		return Stamp{}, false
+	}
+	era := ""
+	if len(fields) > 3 {
+		era = fields[3]
 	}
 	at, err := parse(fields[0])
 	if err != nil || at.IsZero() {
@@ -52,7 +54,7 @@ func ParseStamp(text string) (stamp Stamp, ok bool) {
 	if err != nil {
 		return Stamp{}, false
 	}
-	return Stamp{At: at, Version: Version{Binding: binding, Template: template}, Era: fields[3]}, true
+	return Stamp{At: at, Version: Version{Binding: binding, Template: template}, Era: era}, true
 }
 
 // Lost says whether the host has forgotten that it wrote an object, and in which gap. Now is what the host has today.
@@ -64,17 +66,18 @@ func ParseStamp(text string) (stamp Stamp, ok bool) {
 // What was written on the last renewals before a gap may have been written just before a manager crashed, or just after a backup: a
 // manager relies on a renewal until it knows of the next one. The host has forgotten it if what it was written from was newer
 // than what the host has today, because versions never fall otherwise. The same holds for all that was written before the
-// first lease that the host knows of: leases can be deleted.
+// first lease that the host knows of, because leases can be deleted, and of what was written in an era that a gap spans: one of the gaps that it
+// was made of may be later. So managers that die one after the other make nothing forgotten, and restorations stay known.
 func (g Gaps) Lost(s Stamp, now Version) (Gap, bool) {
 	for _, gap := range slices.Backward(g.since(s.Era)) {
 		if gap.Era == "" && !s.At.Before(gap.To) {
 			continue // an earlier version wrote the gap down, and told by its clock what was written after it
 		}
-		first := gap.From.IsZero()
-		if !first && s.At.After(gap.From) {
+		byVersion := gap.From.IsZero() || gap.spans(s.Era)
+		if !byVersion && s.At.After(gap.From) {
 			return gap, true
 		}
-		if (first || gap.From.Sub(s.At) < backup) && behind(now, s.Version) {
+		if (byVersion || gap.From.Sub(s.At) < backup) && behind(now, s.Version) {
 			return gap, true
 		}
 	}
