@@ -83,10 +83,17 @@ func Validate(m Manager) field.ErrorList {
 // retryJitter is client-go's: a try may be that much later.
 const retryJitter = 1.2
 
+// maxRetryPeriod keeps renewals as close to each other as package history takes them to be: a backup is made less than a minute after the
+// last one in it.
+const maxRetryPeriod = 30 * time.Second
+
 func validateLeaderElection(l LeaderElection, path *field.Path) field.ErrorList {
 	var errs field.ErrorList
 	if l.RetryPeriod.Duration <= 0 {
 		errs = append(errs, field.Invalid(path.Child("retryPeriod"), l.RetryPeriod.Duration.String(), "must be more than 0"))
+	}
+	if l.RetryPeriod.Duration > maxRetryPeriod {
+		errs = append(errs, field.Invalid(path.Child("retryPeriod"), l.RetryPeriod.Duration.String(), "must be at most 30s"))
 	}
 	if float64(l.RenewDeadline.Duration) <= retryJitter*float64(l.RetryPeriod.Duration) {
 		errs = append(errs, field.Invalid(path.Child("renewDeadline"), l.RenewDeadline.Duration.String(), "must be more than 1.2 times retryPeriod"))

@@ -58,12 +58,16 @@ func TestTheDefaultsAreValid(t *testing.T) {
 
 func TestMistakesAreNamed(t *testing.T) {
 	for name, tc := range map[string]struct{ content, want string }{
-		"unknown field":         {header + "leaderElektion: {}\n", `unknown field "leaderElektion"`},
-		"no kind":               {"apiVersion: config.flotilla.dev/v1alpha1\n", `kind: Unsupported value: ""`},
-		"another version":       {"apiVersion: v1\nkind: ManagerConfiguration\n", `apiVersion: Unsupported value: "v1"`},
-		"no workers":            {header + "execution:\n  workersPerMember: 0\n", "execution.workersPerMember: Invalid value: 0: must be at least 1"},
-		"deadline too short":    {header + "leaderElection:\n  renewDeadline: 2400ms\n", `leaderElection.renewDeadline: Invalid value: "2.4s": must be more than 1.2 times retryPeriod`},
-		"no retry period":       {header + "leaderElection:\n  retryPeriod: 0s\n", `leaderElection.retryPeriod: Invalid value: "0s": must be more than 0`},
+		"unknown field":      {header + "leaderElektion: {}\n", `unknown field "leaderElektion"`},
+		"no kind":            {"apiVersion: config.flotilla.dev/v1alpha1\n", `kind: Unsupported value: ""`},
+		"another version":    {"apiVersion: v1\nkind: ManagerConfiguration\n", `apiVersion: Unsupported value: "v1"`},
+		"no workers":         {header + "execution:\n  workersPerMember: 0\n", "execution.workersPerMember: Invalid value: 0: must be at least 1"},
+		"deadline too short": {header + "leaderElection:\n  renewDeadline: 2400ms\n", `leaderElection.renewDeadline: Invalid value: "2.4s": must be more than 1.2 times retryPeriod`},
+		"no retry period":    {header + "leaderElection:\n  retryPeriod: 0s\n", `leaderElection.retryPeriod: Invalid value: "0s": must be more than 0`},
+		"seldom renewed": {
+			header + "leaderElection:\n  leaseDuration: 5m\n  renewDeadline: 4m\n  retryPeriod: 31s\n",
+			`leaderElection.retryPeriod: Invalid value: "31s": must be at most 30s`,
+		},
 		"lease not in seconds":  {header + "leaderElection:\n  leaseDuration: 10500ms\n", `leaderElection.leaseDuration: Invalid value: "10.5s": must be in whole seconds`},
 		"lease below deadline":  {header + "leaderElection:\n  leaseDuration: 5s\n", "leaderElection.leaseDuration: Invalid value"},
 		"probes too often":      {header + "clusters:\n  probeInterval: 1ms\n", "clusters.probeInterval: Invalid value: \"1ms\": must be at least 100ms"},

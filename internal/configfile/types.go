@@ -59,7 +59,7 @@ type LeaderElection struct {
 	// manager changes nothing any more, whatever it was about to do: what is left of the lease is for what is still on its way.
 	// More than 1.2 times retryPeriod. Default: 10s.
 	RenewDeadline metav1.Duration `json:"renewDeadline"`
-	// RetryPeriod is the time between renewals. Stand-bys look at the lease several times a second. Default: 2s.
+	// RetryPeriod is the time between renewals, more than 0 and at most 30s. Stand-bys look at the lease several times a second. Default: 2s.
 	RetryPeriod metav1.Duration `json:"retryPeriod"`
 }
 

@@ -114,6 +114,22 @@ func TestWhoTakesOverWritesDownTheGap(t *testing.T) {
 	}
 }
 
+// TestWhoGoesBackToThisVersionLeads has a lease as a later version of Flotilla may have written it.
+func TestWhoGoesBackToThisVersionLeads(t *testing.T) {
+	ctx, h := t.Context(), newHost()
+	later := lease("later", 3, 0)
+	later.Annotations = map[string]string{v1alpha1.GapsAnnotation: "/2027-03-01T11:00:00.000000Z/aaaaaaaa//and/more"}
+	if _, err := h.client.Create(ctx, later, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	j, l := h.manager(nil)
+	renew(ctx, t, l, lease("us", 4, 30*time.Second))
+	want := history.Gaps{{To: start.Add(-time.Hour), Era: "aaaaaaaa"}, {From: start, To: start.Add(30 * time.Second), Era: history.Era("us")}}
+	if diff := cmp.Diff(want, j.Gaps()); diff != "" {
+		t.Errorf("gaps (-want +got):\n%s", diff)
+	}
+}
+
 func TestAHostThatWentBackIsNoticed(t *testing.T) {
 	known := lease("a", 3, time.Minute)
 	for name, restored := range map[string]*coordinationv1.Lease{

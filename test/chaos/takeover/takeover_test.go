@@ -56,7 +56,9 @@ func TestTheNextLeaderServesFirstWhatChangedWhileNobodyLed(t *testing.T) {
 			}
 			next := expect.Leader(t, fleet)
 			since, gaps := taken(t, fleet)
-			t.Logf("MEASURED the next leader has seen the lease all along, so that it holds nothing for forgotten: %v", gaps == before)
+			if diff := cmp.Diff(before, gaps); diff != "" { // the next leader has seen the lease all along
+				t.Errorf("what the host is said to have forgotten, before %s took over and after (-want +got):\n%s", next, diff)
+			}
 			t.Logf("MEASURED %s, lease %s, %d bindings: a change arrives %s after the end of %s, %s after %s has taken the lease", name, lease, bindings,
 				at.Sub(start).Round(time.Millisecond), victim, at.Sub(since).Round(time.Millisecond), next)
 			if longest := time.Duration(tc.bound * float64(lease)); at.Sub(start) > longest {
