@@ -92,9 +92,12 @@ const (
 	// member becomes this host's, where a binding wants an object of the same kind and name there. Meant for a host that takes
 	// another's place. The other host leaves alone what it has lost.
 	AdoptFromAnnotation = "flotilla.dev/adopt-from"
-	// ConfirmedAnnotation on a Cluster holds a time (RFC 3339) after the host was restored from a backup. Who sets it says that what the
-	// host holds is right for this member, whatever the member holds that was written in what the host had forgotten by then.
+	// ConfirmedAnnotation on a Cluster is changed, to anything, after the host was restored from a backup. Who changes it as the field manager
+	// ConfirmedManager says that what the host holds is right for this member, whatever the member holds that was written in what the
+	// host had forgotten by then.
 	ConfirmedAnnotation = "flotilla.dev/confirmed"
+	// ConfirmedManager is the field manager of ConfirmedAnnotation, and of nothing else: the API server tells when it changed something last.
+	ConfirmedManager = "flotilla-confirm"
 )
 
 // Keys of a member's credentials Secret, which lies in the member's execution namespace.

@@ -25,6 +25,7 @@ import (
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/lookout"
 	"github.com/flotilla-dev/flotilla/internal/membercluster"
+	"github.com/flotilla-dev/flotilla/internal/report"
 )
 
 // +kubebuilder:rbac:groups=flotilla.dev,resources=clusters,verbs=get;list;watch;patch
@@ -66,9 +67,8 @@ type Options struct {
 	Timings Timings
 	// Lookout takes note of each look; none is noted when nil.
 	Lookout *lookout.Lookout
-	// Leftovers are the names of what a member holds, and the host has forgotten and does not want; known is false while nobody has
-	// looked. There are none when nil.
-	Leftovers func(cluster string) (names []string, known bool)
+	// Leftovers are what a member holds, and the host has forgotten and does not want. There are none when nil.
+	Leftovers func(*v1alpha1.Cluster) report.Leftovers
 	// Wrap is put around the transports to members; nothing is when nil.
 	Wrap transport.WrapperFunc
 }

@@ -2,12 +2,14 @@ package cluster
 
 import (
 	"fmt"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/conditions"
 	"github.com/flotilla-dev/flotilla/internal/memberprobe"
+	"github.com/flotilla-dev/flotilla/internal/report"
 )
 
 // removalFacts are what the removal of a member depends on.
@@ -23,10 +25,8 @@ type removalFacts struct {
 	// bindings is how many bindings still name the member; example is one of them.
 	bindings int
 	example  string
-	// unlooked is true while nobody has looked whether the member holds what the host has forgotten; leftovers are the names of
-	// what it does.
-	unlooked  bool
-	leftovers []string
+	// leftovers are what the member holds that the host has forgotten.
+	leftovers report.Leftovers
 	// force is true when the user gives up on what cannot be cleaned.
 	force bool
 	// connected is true when the member was Ready once.
@@ -72,15 +72,31 @@ func planRemoval(f removalFacts) removalPlan {
 // planLeftovers cleans a member that no binding names when nothing is left over there that none of them knows of.
 func planLeftovers(f removalFacts) removalPlan {
 	switch {
-	case len(f.leftovers) > 0:
-		return removalPlan{wait: fmt.Sprintf("waits until what the host has forgotten is removed or released: %s left over, such as %s; "+
-			"docs/high-availability.md says more", are(len(f.leftovers), "object"), f.leftovers[0])}
-	case f.unlooked && f.force:
-		return removalPlan{clean: true, leftBehind: "given up: it could not be found out whether it holds what the host has forgotten"}
-	case f.unlooked:
-		return removalPlan{wait: "waits until it is known whether the member holds what the host has forgotten: not all of its objects have been looked at yet"}
+	case len(f.leftovers.Names) > 0:
+		return removalPlan{wait: fmt.Sprintf("waits until what the host has forgotten is removed or released: %s left over, such as %s. "+
+			"If the host is right, run: kubectl flotilla confirm NAME; docs/high-availability.md says more",
+			are(len(f.leftovers.Names), "object"), f.leftovers.Names[0])}
+	case f.leftovers.Looked:
+		return removalPlan{clean: true}
+	case f.force:
+		return removalPlan{clean: true, leftBehind: "given up: it could not be found out whether it holds what the host has forgotten" + unlooked(f)}
 	}
-	return removalPlan{clean: true}
+	return removalPlan{wait: fmt.Sprintf("waits until it is known whether the member holds what the host has forgotten: not all of its objects have been "+
+		"looked at yet%s. To give up on that, run: kubectl flotilla unjoin NAME --force, or annotate this Cluster with %s=true",
+		unlooked(f), v1alpha1.ForceDeleteAnnotation)}
+}
+
+// unlooked names what has not been looked at, as far as that is known.
+func unlooked(f removalFacts) string {
+	const most = 5
+	what := f.leftovers.Unlooked
+	switch more := len(what) - most; {
+	case len(what) == 0:
+		return ""
+	case more > 0:
+		return fmt.Sprintf(" (%s, and %d more)", strings.Join(what[:most], ", "), more)
+	}
+	return " (" + strings.Join(what, ", ") + ")"
 }
 
 // are is a count with its verb.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/memberprobe"
+	"github.com/flotilla-dev/flotilla/internal/report"
 )
 
 func faultOf(reason string) *memberprobe.ReasonedError {
@@ -18,6 +19,8 @@ func faultOf(reason string) *memberprobe.ReasonedError {
 
 func TestARemovalWaitsUntilTheMemberIsClean(t *testing.T) {
 	const how = ". To give up on the member, run: kubectl flotilla unjoin NAME --force, or annotate this Cluster with flotilla.dev/force-delete=true"
+	const giveUp = ". To give up on that, run: kubectl flotilla unjoin NAME --force, or annotate this Cluster with flotilla.dev/force-delete=true"
+	left := func(names ...string) report.Leftovers { return report.Leftovers{Names: names, Looked: true} }
 	silent := faultOf(v1alpha1.ReasonClusterNotReachable)
 	cases := map[string]struct {
 		facts removalFacts
@@ -32,23 +35,32 @@ func TestARemovalWaitsUntilTheMemberIsClean(t *testing.T) {
 			removalPlan{wait: "waits until its objects are removed or released: 1 binding left, such as shop/web"},
 		},
 		"then its account goes": {
-			removalFacts{namespace: true, connected: true, identity: "id"}, removalPlan{clean: true},
+			removalFacts{namespace: true, connected: true, identity: "id", leftovers: left()}, removalPlan{clean: true},
 		},
 		"not before what the host has forgotten": {
-			removalFacts{namespace: true, connected: true, identity: "id", leftovers: []string{"ConfigMap shop/a", "Job shop/b"}, force: true},
-			removalPlan{wait: "waits until what the host has forgotten is removed or released: 2 objects are left over, such as ConfigMap shop/a; " +
-				"docs/high-availability.md says more"},
+			removalFacts{namespace: true, connected: true, identity: "id", leftovers: left("ConfigMap shop/a", "Job shop/b"), force: true},
+			removalPlan{wait: "waits until what the host has forgotten is removed or released: 2 objects are left over, such as ConfigMap shop/a. " +
+				"If the host is right, run: kubectl flotilla confirm NAME; docs/high-availability.md says more"},
 		},
 		"not before it is known what that is": {
-			removalFacts{namespace: true, connected: true, identity: "id", unlooked: true},
-			removalPlan{wait: "waits until it is known whether the member holds what the host has forgotten: not all of its objects have been looked at yet"},
+			removalFacts{namespace: true, connected: true, identity: "id"},
+			removalPlan{wait: "waits until it is known whether the member holds what the host has forgotten: not all of its objects have been looked at yet" + giveUp},
+		},
+		"and it says of which kinds nothing is known": {
+			removalFacts{namespace: true, connected: true, identity: "id", leftovers: report.Leftovers{Unlooked: []string{"Job.batch", "binding shop/web"}}},
+			removalPlan{wait: "waits until it is known whether the member holds what the host has forgotten: not all of its objects have been looked at yet " +
+				"(Job.batch, binding shop/web)" + giveUp},
+		},
+		"but not all of them": {
+			removalFacts{namespace: true, connected: true, identity: "id", force: true, leftovers: report.Leftovers{Unlooked: []string{"a", "b", "c", "d", "e", "f", "g"}}},
+			removalPlan{clean: true, leftBehind: "given up: it could not be found out whether it holds what the host has forgotten (a, b, c, d, e, and 2 more)"},
 		},
 		"unless nobody wants to know": {
-			removalFacts{namespace: true, connected: true, identity: "id", unlooked: true, force: true},
+			removalFacts{namespace: true, connected: true, identity: "id", force: true},
 			removalPlan{clean: true, leftBehind: "given up: it could not be found out whether it holds what the host has forgotten"},
 		},
 		"what the host has forgotten keeps no member that is silent and forced": {
-			removalFacts{namespace: true, fault: silent, connected: true, identity: "id", unlooked: true, force: true},
+			removalFacts{namespace: true, fault: silent, connected: true, identity: "id", force: true},
 			removalPlan{leftBehind: "given up: it is ClusterNotReachable"},
 		},
 		"a silent one is waited for": {

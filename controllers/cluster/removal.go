@@ -20,6 +20,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/memberaccess"
 	"github.com/flotilla-dev/flotilla/internal/memberprobe"
 	"github.com/flotilla-dev/flotilla/internal/objectpatch"
+	"github.com/flotilla-dev/flotilla/internal/report"
 	"github.com/flotilla-dev/flotilla/internal/telemetry"
 )
 
@@ -76,6 +77,7 @@ func (r *Reconciler) patience(f removalFacts) time.Duration {
 func (r *Reconciler) gather(ctx context.Context, cluster *v1alpha1.Cluster) (removalFacts, *rest.Config, error) {
 	facts := removalFacts{
 		force:     cluster.Annotations[v1alpha1.ForceDeleteAnnotation] == "true",
+		leftovers: report.Leftovers{Looked: true},
 		connected: cluster.Status.KubernetesVersion != "",
 		identity:  cluster.Spec.ID,
 	}
@@ -95,8 +97,7 @@ func (r *Reconciler) gather(ctx context.Context, cluster *v1alpha1.Cluster) (rem
 		return facts, nil, err
 	}
 	if r.options.Leftovers != nil {
-		names, known := r.options.Leftovers(cluster.Name)
-		facts.leftovers, facts.unlooked = names, !known
+		facts.leftovers = r.options.Leftovers(cluster)
 	}
 	return facts, config, nil
 }

@@ -275,7 +275,7 @@ func mentioned(binding v1alpha1.Binding) sets.Set[string] {
 func (d *dispatcher) engage(ctx context.Context, member *membercluster.Member) {
 	w := newWorker(ctx, d, member)
 	member.Objects.OnEvent(w.objectChanged)
-	member.Objects.OnStateChange(func(gvk schema.GroupVersionKind) { w.enqueueKind(ctx, gvk) })
+	member.Objects.OnStateChange(func(gvk schema.GroupVersionKind) { w.stateChanged(ctx, gvk) })
 	d.mu.Lock()
 	d.workers[member.Name] = w
 	d.launch(w)

@@ -106,8 +106,12 @@ func (w *worker) carryOut(ctx context.Context, j job, d applyplan.Decision) (rec
 		if err != nil {
 			return w.refused(j.binding, j.observed, err)
 		}
-		j.observed = observed
 		w.countChange(d)
+		if d == (applyplan.Decision{Action: applyplan.Mark, Reason: applyplan.Recalled}) {
+			// Nothing else has become of it, and the mark leads back here; the timer is for a watch that broke and cannot tell.
+			return reconcile.Result{RequeueAfter: recheckForgotten}, nil
+		}
+		j.observed = observed
 		w.refusals.over(client.ObjectKeyFromObject(j.binding))
 	}
 	w.timeArrival(j, d.Action != applyplan.Nothing)
@@ -151,7 +155,7 @@ func (w *worker) apply(ctx context.Context, j job) (*membercluster.Observed, err
 	return w.send(ctx, j)
 }
 
-// adopt makes an object of another host this one's, and leaves what is the member's as it is.
+// adopt makes an object of another host, or one that this host has forgotten, this one's, and leaves what is the member's as it is.
 func (w *worker) adopt(ctx context.Context, j job) (*membercluster.Observed, error) {
 	written := ""
 	if w.Memory != nil && !w.Memory.Renewed().IsZero() {

@@ -12,6 +12,7 @@ import (
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
@@ -42,7 +43,9 @@ var leftoversKey = types.NamespacedName{}
 
 // leftovers are the objects of a member that the host has forgotten, and does not want: nobody deletes them.
 type leftovers struct {
+	// changed is called when what stays has changed, and when everything has been looked at.
 	changed func()
+	first   firstLook
 
 	mu   sync.Mutex
 	kept map[types.NamespacedName][]string
@@ -52,9 +55,10 @@ func newLeftovers(changed func()) *leftovers {
 	return &leftovers{changed: changed, kept: map[types.NamespacedName][]string{}}
 }
 
-// note remembers what stays because of a binding that does not want it.
+// note remembers what stays because of a binding that does not want it. So it has been looked at.
 func (l *leftovers) note(binding types.NamespacedName, objects []*membercluster.Observed) {
-	if l.put(binding, objects) {
+	changed := l.put(binding, objects)
+	if last := l.first.done(binding); last || changed {
 		l.changed()
 	}
 }
@@ -98,9 +102,21 @@ func (l *leftovers) bindings() []types.NamespacedName {
 // tellLeftovers tells the board what is left over, and lets the worker report it to users after a moment, and after all that waits to be
 // looked at.
 func (w *worker) tellLeftovers() {
-	if w.first.wasOver() {
+	if w.leftovers.first.wasOver() {
 		w.Board.PostLeftovers(w.member.Name, w.leftovers.all())
 	}
+	w.queueLeftovers()
+}
+
+// stateChanged looks again at what waits for the watch of a kind.
+func (w *worker) stateChanged(ctx context.Context, gvk schema.GroupVersionKind) {
+	w.enqueueKind(ctx, gvk)
+	if !w.leftovers.first.wasOver() {
+		w.queueLeftovers()
+	}
+}
+
+func (w *worker) queueLeftovers() {
 	if queue := w.queue.Load(); queue != nil {
 		priority := leftoversPriority
 		(*queue).AddWithOpts(priorityqueue.AddOpts{Priority: &priority, After: leftoversPause}, leftoversKey)
@@ -108,10 +124,17 @@ func (w *worker) tellLeftovers() {
 }
 
 // reportLeftovers writes the condition Remembered of the member's Cluster; it has none while nothing is left over. What a manager before
-// said stays until everything has been looked at.
+// said stays until everything has been looked at; until then it tells the board what is missing, and ends: who looks at that leads back here.
 func (w *worker) reportLeftovers(ctx context.Context) (reconcile.Result, error) {
-	if !w.first.isOver(haveTold(w.member.Objects)) {
-		return reconcile.Result{RequeueAfter: leftoversPause}, nil
+	kinds := untold(w.member.Objects)
+	over, again := w.leftovers.first.isOver(len(kinds) == 0)
+	if !over {
+		w.Board.PostUnlooked(w.member.Name, append(kinds, w.leftovers.first.failing()...))
+		result := reconcile.Result{}
+		if again {
+			result.RequeueAfter = leftoversPause
+		}
+		return result, nil
 	}
 	names := w.leftovers.all()
 	w.Board.PostLeftovers(w.member.Name, names)

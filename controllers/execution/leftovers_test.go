@@ -1,6 +1,8 @@
 package execution
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -13,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/interpreter"
@@ -29,40 +33,48 @@ func leftover(namespace, name string) *membercluster.Observed {
 
 func TestTheFirstLookIsOverWhenAllThatWasThereIsDoneWith(t *testing.T) {
 	type step struct {
-		// told is what the watches say when it is asked; enter and leave are what happens before.
-		enter, leave int
-		told         bool
-		want         bool
+		// told is what the watches say when it is asked; begin and done are what happens before.
+		begin, done string
+		told        bool
+		want        firstLookAnswer
 	}
+	over, again, waits := firstLookAnswer{Over: true}, firstLookAnswer{Again: true}, firstLookAnswer{}
 	for name, steps := range map[string][]step{
-		"nothing is there":                         {{told: true}, {told: true, want: true}},
-		"the watches have not told":                {{}, {}, {}},
-		"the watches tell late":                    {{}, {told: true}, {told: true, want: true}},
-		"something is still looked at":             {{enter: 2, told: true}, {told: true}, {leave: 1, told: true}, {leave: 1, told: true, want: true}},
-		"what comes later is not waited for":       {{told: true}, {enter: 1, told: true}, {leave: 1, enter: 1, told: true, want: true}},
-		"it stays over when a kind is watched new": {{told: true}, {told: true, want: true}, {want: true}},
+		"nothing is there":                         {{told: true, want: again}, {told: true, want: over}},
+		"the watches have not told":                {{want: waits}, {want: waits}, {want: waits}},
+		"the watches tell late":                    {{want: waits}, {told: true, want: again}, {told: true, want: over}},
+		"something is still looked at":             {{begin: "ab", told: true, want: again}, {told: true}, {done: "b", told: true}, {done: "a", told: true, want: firstLookAnswer{Over: true, Last: true}}},
+		"it was looked at before":                  {{begin: "a", done: "a", told: true, want: again}, {told: true, want: over}},
+		"a look fails":                             {{begin: "a", told: true, want: again}, {told: true}, {begin: "a", told: true}, {begin: "a", done: "a", told: true, want: firstLookAnswer{Over: true, Last: true}}},
+		"a look fails after one that did not":      {{begin: "a", done: "a", told: true, want: again}, {begin: "a", told: true}, {told: true}, {told: true}},
+		"what comes later is not waited for":       {{told: true, want: again}, {told: true, want: over}, {begin: "b", told: true, want: over}},
+		"not even when something else is":          {{begin: "a", told: true, want: again}, {told: true}, {begin: "b", done: "a", told: true, want: firstLookAnswer{Over: true, Last: true}}},
+		"it stays over when a kind is watched new": {{told: true, want: again}, {told: true, want: over}, {want: over}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := &firstLook{}
-			var leaves []func()
 			for i, s := range steps {
-				for range s.enter {
-					leaves = append(leaves, l.enter())
+				var got firstLookAnswer
+				for _, name := range s.begin {
+					l.begin(types.NamespacedName{Name: string(name)})
 				}
-				for range s.leave {
-					leaves[0]()
-					leaves = leaves[1:]
+				for _, name := range s.done {
+					got.Last = l.done(types.NamespacedName{Name: string(name)})
 				}
-				if got := l.isOver(s.told); got != s.want {
-					t.Errorf("step %d: isOver() = %t, want %t", i+1, got, s.want)
+				got.Over, got.Again = l.isOver(s.told)
+				if diff := cmp.Diff(s.want, got); diff != "" {
+					t.Errorf("step %d (-want +got):\n%s", i+1, diff)
 				}
-				if got := l.wasOver(); got != s.want {
-					t.Errorf("step %d: wasOver() = %t, want %t", i+1, got, s.want)
+				if got := l.wasOver(); got != s.want.Over {
+					t.Errorf("step %d: wasOver() = %t, want %t", i+1, got, s.want.Over)
 				}
 			}
 		})
 	}
 }
+
+// firstLookAnswer is what the first look says of itself after a step.
+type firstLookAnswer struct{ Over, Again, Last bool }
 
 // looking is a worker of a member that holds nothing, and its Cluster, which still says what a manager before has said.
 func looking(t *testing.T) (*worker, client.Client) {
@@ -89,7 +101,7 @@ func looking(t *testing.T) (*worker, client.Client) {
 
 func TestWhatAManagerBeforeSaidIsLeftOverStaysUntilAllIsLookedAt(t *testing.T) {
 	w, host := looking(t)
-	leave := w.first.enter()
+	w.leftovers.first.begin(webKey)
 	said := func() string {
 		t.Helper()
 		cluster := &v1alpha1.Cluster{}
@@ -109,18 +121,19 @@ func TestWhatAManagerBeforeSaidIsLeftOverStaysUntilAllIsLookedAt(t *testing.T) {
 		}
 		return result.RequeueAfter
 	}
-	for range 3 {
-		if again := look(); again != leftoversPause {
-			t.Errorf("it is looked again after %s, want %s", again, leftoversPause)
+	for _, want := range []time.Duration{leftoversPause, 0, 0} { // from the second on, who looks at the binding leads back
+		if again := look(); again != want {
+			t.Errorf("it is looked again after %s, want %s", again, want)
 		}
 		if got := said(); got != "said before" {
 			t.Errorf("before all is looked at the Cluster says %q", got)
 		}
 	}
-	if _, known := w.Board.Leftovers("member1"); known {
-		t.Error("what is left over counts as known before all is looked at")
+	missing := report.Leftovers{Unlooked: []string{"binding shop/web"}}
+	if diff := cmp.Diff(missing, w.Board.Leftovers("member1")); diff != "" {
+		t.Errorf("the board before all is looked at (-want +got):\n%s", diff)
 	}
-	leave()
+	w.leftovers.note(webKey, nil)
 	if again := look(); again != 0 {
 		t.Errorf("it is looked again after %s, want never", again)
 	}
@@ -128,10 +141,71 @@ func TestWhatAManagerBeforeSaidIsLeftOverStaysUntilAllIsLookedAt(t *testing.T) {
 		t.Errorf("after all is looked at the Cluster says %q", got)
 	}
 	w.leftovers.note(webKey, []*membercluster.Observed{leftover("shop", "a")})
-	want := []string{"ConfigMap shop/a"}
-	got, known := w.Board.Leftovers("member1")
-	if diff := cmp.Diff(want, got); diff != "" || !known {
-		t.Errorf("the board, known %t (-want +got):\n%s", known, diff)
+	want := report.Leftovers{Names: []string{"ConfigMap shop/a"}, Looked: true}
+	if diff := cmp.Diff(want, w.Board.Leftovers("member1")); diff != "" {
+		t.Errorf("the board (-want +got):\n%s", diff)
+	}
+}
+
+func TestALookThatFailedIsNone(t *testing.T) {
+	w, host := looking(t)
+	failing := true
+	w.host = interceptor.NewClient(host.(client.WithWatch), interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+			if failing && key == webKey {
+				return errors.New("no luck")
+			}
+			return c.Get(ctx, key, obj, opts...)
+		},
+	})
+	if _, err := w.Reconcile(t.Context(), webKey); err == nil {
+		t.Fatal("the look did not fail")
+	}
+	ask := func() report.Leftovers {
+		t.Helper()
+		if _, err := w.Reconcile(t.Context(), leftoversKey); err != nil {
+			t.Fatal(err)
+		}
+		return w.Board.Leftovers("member1")
+	}
+	ask()
+	if diff := cmp.Diff(report.Leftovers{Unlooked: []string{"binding shop/web"}}, ask()); diff != "" {
+		t.Errorf("after a look that failed (-want +got):\n%s", diff)
+	}
+	failing = false
+	if _, err := w.Reconcile(t.Context(), webKey); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(report.Leftovers{Looked: true}, ask()); diff != "" {
+		t.Errorf("after one that did not (-want +got):\n%s", diff)
+	}
+}
+
+// TestAKindThatCannotTellIsNamed asks a member that does not answer: its watches have told nothing.
+func TestAKindThatCannotTellIsNamed(t *testing.T) {
+	w, _ := looking(t)
+	w.member.Objects.Watch(schema.GroupVersionKind{Group: "batch", Version: "v1", Kind: "Job"})
+	w.member.Objects.Watch(schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"})
+	for range 3 {
+		result, err := w.Reconcile(t.Context(), leftoversKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result.RequeueAfter != 0 {
+			t.Errorf("it is asked again after %s, want never: what the watch tells leads back", result.RequeueAfter)
+		}
+	}
+	if diff := cmp.Diff(report.Leftovers{Unlooked: []string{"ConfigMap", "Job.batch"}}, w.Board.Leftovers("member1")); diff != "" {
+		t.Errorf("the board (-want +got):\n%s", diff)
+	}
+	queue := priorityqueue.New[types.NamespacedName](t.Name())
+	t.Cleanup(queue.ShutDown)
+	if err := w.feed.begin(t.Context(), queue); err != nil {
+		t.Fatal(err)
+	}
+	w.stateChanged(t.Context(), schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"})
+	if got, _ := queue.Get(); got != leftoversKey { // ends with the test's time when nothing comes
+		t.Errorf("%s is looked at again, want what is left over", got)
 	}
 }
 

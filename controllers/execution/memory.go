@@ -2,6 +2,7 @@ package execution
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
@@ -21,9 +22,6 @@ import (
 // recheckForgotten is how often an object that the host has forgotten is looked at again: somebody may have said that what the
 // host holds is right, by ending the gap.
 const recheckForgotten = 15 * time.Second
-
-// clocksDiffer is by how much the clock of a user may be ahead of the manager's.
-const clocksDiffer = 5 * time.Minute
 
 // Memory is what the host remembers of its own past; journal.Journal is one.
 type Memory interface {
@@ -150,17 +148,39 @@ func (w *worker) mayGo(ctx context.Context, key types.NamespacedName, binding v1
 
 // confirmed says whether somebody has said after a gap that what the host holds is right for this member.
 func (w *worker) confirmed(ctx context.Context, gap history.Gap) (bool, error) {
+	cluster := &v1alpha1.Cluster{}
 	for _, host := range []client.Reader{w.host, w.mgr.GetAPIReader()} { // first the cache, as above
-		cluster := &v1alpha1.Cluster{}
+		*cluster = v1alpha1.Cluster{}
 		if err := host.Get(ctx, client.ObjectKey{Name: w.member.Name}, cluster); err != nil {
 			return false, client.IgnoreNotFound(err)
 		}
-		at, err := time.Parse(time.RFC3339, cluster.Annotations[v1alpha1.ConfirmedAnnotation])
-		if err != nil || !gap.Ordered(at) || at.After(w.clock.Now().Add(clocksDiffer)) {
-			return false, nil // a time to come would be said of what is not forgotten yet
+		if _, said := cluster.Annotations[v1alpha1.ConfirmedAnnotation]; !said {
+			return false, nil
 		}
 	}
-	return true, nil
+	return gap.Ordered(confirmedAt(cluster)), nil
+}
+
+// confirmedAt is when somebody said so, as the host's API server tells; zero when nobody did. What the annotation holds comes from users,
+// whose clocks are not to be relied on. The time is that of the last change to all that a field manager owns, so this one has its own.
+func confirmedAt(cluster *v1alpha1.Cluster) time.Time {
+	for _, entry := range cluster.GetManagedFields() {
+		if entry.Manager != v1alpha1.ConfirmedManager || entry.Subresource != "" || entry.Time == nil || entry.FieldsV1 == nil {
+			continue
+		}
+		var owned struct {
+			Metadata struct {
+				Annotations map[string]struct{} `json:"f:annotations"`
+			} `json:"f:metadata"`
+		}
+		if json.Unmarshal(entry.FieldsV1.GetRawBytes(), &owned) != nil {
+			continue // it owns something else in a form that the annotation does not have
+		}
+		if _, ok := owned.Metadata.Annotations["f:"+v1alpha1.ConfirmedAnnotation]; ok {
+			return entry.Time.Time
+		}
+	}
+	return time.Time{}
 }
 
 // endOrdered says whether a binding, or the member's Cluster, was deleted after a gap.

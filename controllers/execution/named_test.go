@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -34,7 +35,7 @@ func hostWith(t *testing.T, objects ...client.Object) client.WithWatch {
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
 	}
-	return fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&v1alpha1.Cluster{}).WithObjects(objects...).Build()
+	return fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&v1alpha1.Cluster{}).WithReturnManagedFields().WithObjects(objects...).Build()
 }
 
 // forgetful is a worker of member1 whose manager's cache holds one thing, and whose host's API server another.
@@ -167,12 +168,63 @@ func TestABindingIsReadOnceForEachOfItsGenerations(t *testing.T) {
 	}
 }
 
-// confirmed is the Cluster of a member for which the host was said to be right at a time.
+// confirmed is the Cluster of a member for which the host was said to be right, which the API server saw at a time. What the user's clock
+// said has no say, nor when others changed something else.
 func confirmed(at time.Time) *v1alpha1.Cluster {
-	return &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{
-		Name: "member1", Annotations: map[string]string{v1alpha1.ConfirmedAnnotation: at.Format(time.RFC3339)},
-	}}
+	return annotated(v1alpha1.ConfirmedManager, at, nothingElse)
 }
+
+func annotated(manager string, at time.Time, change func(*v1alpha1.Cluster)) *v1alpha1.Cluster {
+	entry := func(manager, subresource, field string, at time.Time) metav1.ManagedFieldsEntry {
+		return metav1.ManagedFieldsEntry{
+			Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: "flotilla.dev/v1alpha1", Subresource: subresource,
+			Time: ptr.To(metav1.NewTime(at)), FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(`{"f:metadata":{"f:annotations":{".":{},"f:` + field + `":{}}}}`),
+		}
+	}
+	c := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{
+		Name: "member1", Annotations: map[string]string{v1alpha1.ConfirmedAnnotation: noon.Add(time.Minute).Format(time.RFC3339)},
+		ManagedFields: []metav1.ManagedFieldsEntry{
+			entry("kubectl-annotate", "", "somebodys", noon.Add(time.Hour)), entry(manager, "", v1alpha1.ConfirmedAnnotation, at),
+			entry(v1alpha1.ConfirmedManager, "status", v1alpha1.ConfirmedAnnotation, noon.Add(time.Hour)),
+		},
+	}}
+	change(c)
+	return c
+}
+
+func TestAConfirmationIsDatedByTheAPIServer(t *testing.T) {
+	gap := memory{}.Gaps()[0]
+	for name, tc := range map[string]struct {
+		cluster *v1alpha1.Cluster
+		want    bool
+	}{
+		"after the gap":  {annotated(v1alpha1.ConfirmedManager, noon, nothingElse), true},
+		"before the gap": {annotated(v1alpha1.ConfirmedManager, noon.Add(-2*time.Hour), nothingElse), false},
+		"before the backup, by a user whose clock is ahead": {annotated(v1alpha1.ConfirmedManager, noon.Add(-time.Hour), func(c *v1alpha1.Cluster) {
+			c.Annotations[v1alpha1.ConfirmedAnnotation] = noon.Add(time.Minute).Format(time.RFC3339)
+		}), false},
+		"after the gap, by one whose clock is behind": {annotated(v1alpha1.ConfirmedManager, noon, func(c *v1alpha1.Cluster) {
+			c.Annotations[v1alpha1.ConfirmedAnnotation] = noon.Add(-24 * time.Hour).Format(time.RFC3339)
+		}), true},
+		"in any words": {annotated(v1alpha1.ConfirmedManager, noon, func(c *v1alpha1.Cluster) { c.Annotations[v1alpha1.ConfirmedAnnotation] = "yes" }), true},
+		"as a field manager that may have changed something else": {annotated("kubectl-annotate", noon, nothingElse), false},
+		"and taken back": {annotated(v1alpha1.ConfirmedManager, noon, func(c *v1alpha1.Cluster) { c.Annotations = nil }), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := forgetful(hostWith(t, tc.cluster), hostWith(t, tc.cluster))
+			w.clock = clocktesting.NewFakePassiveClock(noon.Add(24 * time.Hour))
+			got, err := w.confirmed(t.Context(), gap)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != tc.want {
+				t.Errorf("confirmed() = %t, want %t", got, tc.want)
+			}
+		})
+	}
+}
+
+func nothingElse(*v1alpha1.Cluster) {}
 
 func TestAnOrderThatOnlyACacheKnowsOfIsNone(t *testing.T) {
 	since := deletedAt(noon.Add(time.Minute))
@@ -193,7 +245,6 @@ func TestAnOrderThatOnlyACacheKnowsOfIsNone(t *testing.T) {
 		"the host is confirmed":                         {[]client.Object{confirmed(noon)}, []client.Object{confirmed(noon)}, true},
 		"the host is confirmed in a cache only":         {[]client.Object{confirmed(noon)}, []client.Object{confirmed(noon.Add(-2 * time.Hour))}, false},
 		"the host was confirmed before the backup":      {[]client.Object{confirmed(noon.Add(-2 * time.Hour))}, nil, false},
-		"the host is confirmed for times to come":       {[]client.Object{confirmed(noon.Add(2 * time.Hour))}, []client.Object{confirmed(noon.Add(2 * time.Hour))}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := forgetful(hostWith(t, tc.cached...), hostWith(t, tc.read...))

@@ -42,7 +42,6 @@ type worker struct {
 
 	refusals  *refusals
 	leftovers *leftovers
-	first     firstLook
 }
 
 func newWorker(ctx context.Context, d *dispatcher, member *membercluster.Member) *worker {
@@ -84,6 +83,7 @@ func (w *worker) begin(ctx context.Context, queue workqueue.TypedRateLimitingInt
 	if err := w.feed.begin(ctx, queue); err != nil {
 		return err
 	}
+	w.Board.PostUnlooked(w.member.Name, nil)
 	w.tellLeftovers() // what a manager before said may be over
 	for _, e := range w.member.Objects.Held() {
 		w.objectChanged(e)
@@ -142,7 +142,7 @@ func (w *worker) Reconcile(ctx context.Context, key types.NamespacedName) (recon
 	if key == leftoversKey {
 		return w.reportLeftovers(ctx)
 	}
-	defer w.first.enter()()
+	w.leftovers.first.begin(key)
 	binding, err := hostindex.Binding(ctx, w.host, key)
 	if client.IgnoreNotFound(err) != nil {
 		return reconcile.Result{}, fmt.Errorf("reading binding %s: %w", key, err)

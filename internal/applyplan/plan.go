@@ -199,9 +199,19 @@ func Decide(f Facts) Decision {
 	}
 	d := decideWanted(f)
 	if f.Rules.Suspended && (d.Action == Create || d.Action == Update || d.Action == Mark) {
-		return Decision{Hold, Suspended}
+		d = Decision{Hold, Suspended}
+	}
+	if (d.Action == Nothing || d.Action == Hold) && f.recallable() {
+		return Decision{Mark, Recalled}
 	}
 	return d
+}
+
+// recallable says whether the host has forgotten that it wrote an object, and wants it of the very manifest that it is of. Then there is
+// nothing to be in doubt about, also where nothing is applied.
+func (f Facts) recallable() bool {
+	live := f.Live
+	return f.Forgotten && live != nil && live.Ours && !live.Deleting && live.Binding == f.Binding && live.Hash == f.Desired.Hash
 }
 
 func decideWanted(f Facts) Decision {

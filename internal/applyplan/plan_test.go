@@ -179,7 +179,12 @@ func TestAnObjectThatTheHostHasForgotten(t *testing.T) {
 		"is not replaced by what may be older":          {ours(otherHash), true, Rules{}, false, Decision{Hold, Unremembered}},
 		"is marked anew when it is what is wanted":      {ours(), true, Rules{}, false, Decision{Update, Recalled}},
 		"is put back when somebody changed it since":    {ours(changed), true, Rules{}, false, Decision{Update, Drifted}},
-		"is only told of when drift is only told":       {ours(changed), true, Rules{ReportDrift: true}, false, Decision{Nothing, DriftReported}},
+		"is marked anew when drift is only told":        {ours(changed), true, Rules{ReportDrift: true}, false, Decision{Mark, Recalled}},
+		"is marked anew when it is the member's":        {ours(changed), true, Rules{CreateOnly: true}, false, Decision{Mark, Recalled}},
+		"is marked anew while suspended":                {ours(), true, Rules{Suspended: true}, false, Decision{Mark, Recalled}},
+		"is marked and not put back while suspended":    {ours(changed), true, Rules{Suspended: true}, false, Decision{Mark, Recalled}},
+		"is not replaced while suspended":               {ours(otherHash), true, Rules{Suspended: true}, false, Decision{Hold, Unremembered}},
+		"is not marked while it is being deleted":       {ours(deleting), true, Rules{CreateOnly: true}, false, Decision{Wait, BeingDeleted}},
 		"is created where it is gone":                   {nil, true, Rules{}, false, Decision{Create, Absent}},
 		"is left to the member where the rule says so":  {ours(otherHash), true, Rules{CreateOnly: true}, false, Decision{Nothing, LeftToMember}},
 		"is foreign when its marks are gone":            {ours(foreign), true, Rules{}, false, Decision{Refuse, Foreign}},
@@ -193,6 +198,35 @@ func TestAnObjectThatTheHostHasForgotten(t *testing.T) {
 				t.Errorf("Decide() differs (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestWhatTheHostWantsIsForgottenNoLonger goes through every combination of facts: an object of the manifest that is wanted gets a new mark,
+// with the manifest or alone, and no other one does; nothing is deleted, released or replaced by another manifest.
+func TestWhatTheHostWantsIsForgottenNoLonger(t *testing.T) {
+	lives := map[string]*Live{
+		"none": nil, "same": ours(), "drifted": ours(changed), "another": ours(otherHash), "another, drifted": ours(otherHash, changed),
+		"going": ours(deleting), "foreign": ours(foreign), "another host's": ours(foreign, otherHost), "another binding's": ours(otherBinding, otherHash),
+	}
+	for name, live := range lives {
+		for bits := range 64 {
+			rules := Rules{CreateOnly: bits&2 != 0, ReportDrift: bits&4 != 0, Suspended: bits&8 != 0}
+			f := Facts{Binding: binding, Wanted: bits&1 != 0, Keep: bits&16 != 0, Rules: rules, Desired: manifest, Live: live, Forgotten: true}
+			if bits&32 != 0 && live != nil {
+				f.Accepted = &Accepted{UID: live.UID, Hash: live.Hash, Owned: live.Owned} // what the member made of it is no drift
+			}
+			d := Decide(f)
+			wanted := f.Wanted && (name == "same" || name == "drifted")
+			if marked := live != nil && live.Ours && (d.Action == Mark || d.Action == Update); marked != wanted {
+				t.Errorf("%s: Decide(%+v) = %v, want it marked: %t", name, f, d, wanted)
+			}
+			if d.Action == Delete || d.Action == Release || d.Action == Update && (d.Reason == ManifestChanged || rules.CreateOnly || rules.Suspended) {
+				t.Errorf("%s: Decide(%+v) = %v, which changes more than marks", name, f, d)
+			}
+			if d.Action == Update && d.Reason == Drifted && rules.ReportDrift {
+				t.Errorf("%s: Decide(%+v) = %v, want drift left", name, f, d)
+			}
+		}
 	}
 }
 

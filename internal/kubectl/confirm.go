@@ -24,7 +24,8 @@ func newConfirmCommand(streams genericiooptions.IOStreams) *cobra.Command {
 		Use:   "confirm (--all | NAME...)",
 		Short: "Say that a host that was restored from a backup is right about members",
 		Long: `Say that a host that was restored from a backup is right about members. What they hold of the time that the host has forgotten
-is overwritten with what the host has now, or removed where the host does not want it. Nothing brings it back.`,
+is overwritten with what the host has now, or removed where the host does not want it. Nothing brings it back.
+It is said of what the host has forgotten by now; a restoration that follows has to be confirmed again.`,
 		Example: `  kubectl flotilla confirm berlin paris`,
 	}
 	h := hostcluster.New(cmd)
@@ -54,7 +55,8 @@ func confirm(ctx context.Context, c client.Client, out io.Writer, names []string
 			return hostcluster.NotJoined(name, clusters)
 		}
 	}
-	now := clock.RealClock{}.Now().UTC().Format(time.RFC3339)
+	// For people. What counts is when the host's API server sees it change, so it must not be what it was before.
+	now := clock.RealClock{}.Now().UTC().Format(time.RFC3339Nano)
 	for i := range clusters {
 		cluster := &clusters[i]
 		if len(names) > 0 && !slices.Contains(names, cluster.Name) {
@@ -62,7 +64,7 @@ func confirm(ctx context.Context, c client.Client, out io.Writer, names []string
 		}
 		before := cluster.DeepCopy()
 		metav1.SetMetaDataAnnotation(&cluster.ObjectMeta, v1alpha1.ConfirmedAnnotation, now)
-		if err := c.Patch(ctx, cluster, client.MergeFrom(before), fieldOwner); err != nil {
+		if err := c.Patch(ctx, cluster, client.MergeFrom(before), client.FieldOwner(v1alpha1.ConfirmedManager)); err != nil {
 			return fmt.Errorf("confirming the Cluster %s: %w", cluster.Name, err)
 		}
 		if _, err := fmt.Fprintf(out, "cluster %s confirmed\n", cluster.Name); err != nil {

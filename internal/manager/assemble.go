@@ -158,14 +158,6 @@ func setupAdmission(ctx context.Context, mgr ctrl.Manager, p parts, a configfile
 	return admission.Setup(mgr, admission.Options{})
 }
 
-// leftovers are the names of what a member holds, and the host has forgotten and does not want. A host that remembers all has none.
-func (p parts) leftovers(cluster string) (names []string, known bool) {
-	if p.memory == nil || len(p.memory.Gaps()) == 0 {
-		return nil, true
-	}
-	return p.board.Leftovers(cluster)
-}
-
 func clusterOptions(p parts, c configfile.Manager) cluster.Options {
 	o := cluster.Options{
 		HostUID:     p.hostUID,

@@ -65,6 +65,7 @@ type Board struct {
 	tally     map[Standing]int // of the reports, but of those that an object is gone
 	listeners []func(binding types.NamespacedName)
 	leftovers map[string][]string // by member
+	unlooked  map[string][]string // what of a member has not been looked at for that, if anything
 
 	hearings         map[types.NamespacedName]map[string]hearing // of the members that were asked, or are to be
 	doubtListeners   []func(binding types.NamespacedName, cluster string)
@@ -76,6 +77,7 @@ func NewBoard() *Board {
 	return &Board{
 		reports: map[types.NamespacedName]map[string]Report{}, failing: map[types.NamespacedName]bool{}, tally: map[Standing]int{},
 		hearings: map[types.NamespacedName]map[string]hearing{}, leftovers: map[string][]string{},
+		unlooked: map[string][]string{},
 	}
 }
 
@@ -182,6 +184,7 @@ func (b *Board) dropMember(cluster string) []types.NamespacedName {
 		delete(members, cluster)
 	}
 	delete(b.leftovers, cluster)
+	delete(b.unlooked, cluster)
 	var changed []types.NamespacedName
 	for binding, members := range b.reports {
 		if r, known := members[cluster]; known {

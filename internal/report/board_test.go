@@ -112,8 +112,15 @@ func TestAMemberIsClearedOfABindingThatIsDeletedWhenItWasAskedSince(t *testing.T
 
 func TestLeftoversAreKnownFromWhenTheyWereTold(t *testing.T) {
 	b := NewBoard()
-	if names, known := b.Leftovers("member1"); known {
-		t.Errorf("%v are known of a member that nobody has looked at", names)
+	if diff := cmp.Diff(Leftovers{}, b.Leftovers("member1")); diff != "" {
+		t.Errorf("of a member that nobody has looked at (-want +got):\n%s", diff)
+	}
+	b.PostUnlooked("member1", []string{"Job.batch"})
+	if diff := cmp.Diff(Leftovers{Unlooked: []string{"Job.batch"}}, b.Leftovers("member1")); diff != "" {
+		t.Errorf("of a member of which something is missing (-want +got):\n%s", diff)
+	}
+	if got := b.AllLeftovers(); len(got) > 0 {
+		t.Errorf("AllLeftovers() = %v, want nothing while nobody has looked", got)
 	}
 	b.PostLeftovers("member1", []string{"ConfigMap shop/a"})
 	b.PostLeftovers("member2", nil)
@@ -123,7 +130,14 @@ func TestLeftoversAreKnownFromWhenTheyWereTold(t *testing.T) {
 	if diff := cmp.Diff(want, b.AllLeftovers()); diff != "" {
 		t.Errorf("AllLeftovers() differs (-want +got):\n%s", diff)
 	}
-	if names, known := b.Leftovers("member2"); !known || len(names) > 0 {
-		t.Errorf("Leftovers() = %v, %t, want none, true", names, known)
+	b.PostUnlooked("member1", nil) // it was connected anew
+	want = map[string][]string{"member1": {"ConfigMap shop/a"}, "member2": nil}
+	if diff := cmp.Diff(want, b.AllLeftovers()); diff != "" {
+		t.Errorf("AllLeftovers() of what was known before differs (-want +got):\n%s", diff)
+	}
+	for cluster, want := range map[string]Leftovers{"member1": {Names: []string{"ConfigMap shop/a"}}, "member2": {Looked: true}, "member3": {}} {
+		if diff := cmp.Diff(want, b.Leftovers(cluster)); diff != "" {
+			t.Errorf("Leftovers(%q) differs (-want +got):\n%s", cluster, diff)
+		}
 	}
 }

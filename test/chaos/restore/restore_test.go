@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
@@ -227,15 +228,23 @@ func TestAHostThatIsRestoredHarmsNothingThatItHasForgotten(t *testing.T) {
 	unharmed(t, before, images(t, fleet, ns, forward))
 
 	t.Log("somebody says that for the rest the host is right")
-	expect.Change(t, fleet.Host, &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: one}}, func(c *v1alpha1.Cluster) {
-		metav1.SetMetaDataAnnotation(&c.ObjectMeta, v1alpha1.ConfirmedAnnotation, time.Now().UTC().Format(time.RFC3339))
-	})
+	confirm(t, fleet, one)
 	expect.Gone(t, fleet.Member(one), stray)
 	images(t, fleet, ns, map[string]string{
 		"member1/same": "web:1", "member1/newer": "web:1", "member1/renewed": "web:2", "member1/changed": "web:3",
 		"member1/overridden": "web:1-canary", "member1/gone": "web:1", "member1/moved": "web:1", "member1/born": "web:1", "member1/placed": "web:1",
 	})
 	expect.Seen(t, fleet.Host, &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: one}}, noneForgotten)
+}
+
+// confirm says that the host is right about a member, as somebody whose clock is a day behind.
+func confirm(t *testing.T, fleet *local.Fleet, cluster string) {
+	t.Helper()
+	word := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.ConfirmedAnnotation, time.Now().Add(-24*time.Hour).UTC().Format(time.RFC3339))
+	c := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: cluster}}
+	if err := fleet.Host.Client().Patch(t.Context(), c, client.RawPatch(types.MergePatchType, []byte(word)), client.FieldOwner(v1alpha1.ConfirmedManager)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // unmentioned is fulfilled when a binding and its status say nothing of a cluster.
