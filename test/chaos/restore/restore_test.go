@@ -145,11 +145,16 @@ func TestAHostThatIsRestoredHarmsNothingThatItHasForgotten(t *testing.T) {
 		apps[name] = app(t, fleet, ns, name, one)
 	}
 	apps["moved"] = app(t, fleet, ns, "moved", one)
+	apps["once"] = app(t, fleet, ns, "once", one)
+	expect.Change(t, fleet.Host, builder.Policy(ns, "once"), func(p *v1alpha1.PropagationPolicy) {
+		p.Spec.ApplyRules = &v1alpha1.ApplyRules{Mode: v1alpha1.ApplyCreateOnly}
+	})
 	apps["placed"] = app(t, fleet, ns, "placed", two)
 	expect.Create(t, fleet.Host, canary(ns, "1-canary"))
 	images(t, fleet, ns, map[string]string{
 		"member1/same": "web:1", "member1/newer": "web:1", "member1/renewed": "web:1", "member1/changed": "web:1",
 		"member1/overridden": "web:1-canary", "member1/gone": "web:1", "member1/moved": "web:1", "member2/placed": "web:1",
+		"member1/once": "web:1",
 	})
 	snapshot := s.snapshot(t)
 
@@ -165,9 +170,10 @@ func TestAHostThatIsRestoredHarmsNothingThatItHasForgotten(t *testing.T) {
 	// All this may have happened on the renewal of the lease that the backup has. What follows is told by the lease alone.
 	renewedSince(t, fleet, time.Now())
 	expect.Change(t, fleet.Host, canary(ns, ""), func(p *v1alpha1.OverridePolicy) { p.Spec = canary(ns, "2-canary").Spec })
+	created := recreated(t, fleet.Member(one), apps["once"])
 	before := images(t, fleet, ns, map[string]string{
 		"member1/same": "web:1", "member1/newer": "web:2", "member1/renewed": "web:2", "member1/changed": "web:2",
-		"member1/overridden": "web:2-canary", "member2/moved": "web:1",
+		"member1/overridden": "web:2-canary", "member2/moved": "web:1", "member1/once": "web:1",
 		"member1/born": "web:1", "member2/born": "web:1", "member1/stray": "web:1", "member2/lost": "web:1", "member2/placed": "web:2",
 	})
 	back := time.Now()
@@ -182,8 +188,14 @@ func TestAHostThatIsRestoredHarmsNothingThatItHasForgotten(t *testing.T) {
 			return expect.HasCondition(c.Status.Conditions, v1alpha1.ConditionRemembered, metav1.ConditionFalse, v1alpha1.ReasonUnremembered, left)
 		})
 	}
+	expect.Seen(t, fleet.Member(one), apps["once"], func(d *appsv1.Deployment) error {
+		if mark := d.Annotations[v1alpha1.WrittenAnnotation]; mark == created {
+			return fmt.Errorf("what is the member's is not marked as remembered: %q", mark)
+		}
+		return nil
+	})
 	forward := map[string]string{
-		"member1/same": "web:1", "member1/newer": "web:2", "member1/renewed": "web:2", "member1/changed": "web:2",
+		"member1/once": "web:1", "member1/same": "web:1", "member1/newer": "web:2", "member1/renewed": "web:2", "member1/changed": "web:2",
 		"member1/overridden": "web:2-canary", "member1/gone": "web:1", "member1/moved": "web:1", "member2/moved": "web:1",
 		"member1/born": "web:1", "member2/born": "web:1", "member1/stray": "web:1", "member2/lost": "web:1", "member2/placed": "web:2",
 	}
@@ -233,8 +245,24 @@ func TestAHostThatIsRestoredHarmsNothingThatItHasForgotten(t *testing.T) {
 	images(t, fleet, ns, map[string]string{
 		"member1/same": "web:1", "member1/newer": "web:1", "member1/renewed": "web:2", "member1/changed": "web:3",
 		"member1/overridden": "web:1-canary", "member1/gone": "web:1", "member1/moved": "web:1", "member1/born": "web:1", "member1/placed": "web:1",
+		"member1/once": "web:1",
 	})
 	expect.Seen(t, fleet.Host, &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: one}}, noneForgotten)
+}
+
+// recreated deletes what a member has, waits until it is there again, and says what its mark is then.
+func recreated(t *testing.T, member *local.Cluster, app *appsv1.Deployment) (mark string) {
+	t.Helper()
+	expect.Seen(t, member, app, func(*appsv1.Deployment) error { return nil })
+	old := app.UID
+	expect.Delete(t, member, app)
+	expect.Seen(t, member, app, func(d *appsv1.Deployment) error {
+		if d.UID == old {
+			return errors.New("it is still the old one")
+		}
+		return nil
+	})
+	return app.Annotations[v1alpha1.WrittenAnnotation]
 }
 
 // confirm says that the host is right about a member, as somebody whose clock is a day behind.
