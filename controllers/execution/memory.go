@@ -2,7 +2,6 @@ package execution
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
@@ -116,17 +115,7 @@ func (w *worker) templateChangedAt(ctx context.Context, resource v1alpha1.Object
 	if err := w.mgr.GetAPIReader().Get(ctx, key, template); err != nil {
 		return time.Time{}, fmt.Errorf("reading when %s %s was changed: %w", resource.Kind, key, err)
 	}
-	return lastChange(template), nil
-}
-
-func lastChange(obj metav1.Object) time.Time {
-	last := obj.GetCreationTimestamp().Time
-	for _, entry := range obj.GetManagedFields() {
-		if entry.Subresource == "" && entry.Time != nil && entry.Time.After(last) {
-			last = entry.Time.Time
-		}
-	}
-	return last
+	return history.LastChange(template), nil
 }
 
 // mayGo says whether an object that is not wanted may go: it is remembered, or its end was decided after the host was restored. That is
@@ -158,29 +147,7 @@ func (w *worker) confirmed(ctx context.Context, gap history.Gap) (bool, error) {
 			return false, nil
 		}
 	}
-	return gap.Ordered(confirmedAt(cluster)), nil
-}
-
-// confirmedAt is when somebody said so, as the host's API server tells; zero when nobody did. What the annotation holds comes from users,
-// whose clocks are not to be relied on. The time is that of the last change to all that a field manager owns, so this one has its own.
-func confirmedAt(cluster *v1alpha1.Cluster) time.Time {
-	for _, entry := range cluster.GetManagedFields() {
-		if entry.Manager != v1alpha1.ConfirmedManager || entry.Subresource != "" || entry.Time == nil || entry.FieldsV1 == nil {
-			continue
-		}
-		var owned struct {
-			Metadata struct {
-				Annotations map[string]struct{} `json:"f:annotations"`
-			} `json:"f:metadata"`
-		}
-		if json.Unmarshal(entry.FieldsV1.GetRawBytes(), &owned) != nil {
-			continue // it owns something else in a form that the annotation does not have
-		}
-		if _, ok := owned.Metadata.Annotations["f:"+v1alpha1.ConfirmedAnnotation]; ok {
-			return entry.Time.Time
-		}
-	}
-	return time.Time{}
+	return gap.Ordered(history.Confirmed(cluster)), nil
 }
 
 // endOrdered says whether a binding, or the member's Cluster, was deleted after a gap.

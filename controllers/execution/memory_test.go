@@ -97,19 +97,6 @@ func TestOnlyOwnObjectsFromAGapAreForgotten(t *testing.T) {
 	}
 }
 
-func TestAChangeOfTheStatusIsNoChangeOfATemplate(t *testing.T) {
-	entry := func(subresource string, d time.Duration) metav1.ManagedFieldsEntry {
-		return metav1.ManagedFieldsEntry{Subresource: subresource, Time: ptr.To(metav1.NewTime(noon.Add(d)))}
-	}
-	template := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
-		CreationTimestamp: metav1.NewTime(noon),
-		ManagedFields:     []metav1.ManagedFieldsEntry{entry("", time.Minute), entry("", time.Second), entry("status", time.Hour), {}},
-	}}
-	if got, want := lastChange(template), noon.Add(time.Minute); !got.Equal(want) {
-		t.Errorf("changed at %s, want %s", got, want)
-	}
-}
-
 func TestAnEndThatWasOrderedBeforeTheRestoreCountsNoMore(t *testing.T) {
 	gap := history.Gap{From: noon.Add(-time.Hour), To: noon}
 	for name, tc := range map[string]struct {
