@@ -1,7 +1,6 @@
 package execution
 
 import (
-	"maps"
 	"slices"
 	"sync"
 
@@ -85,7 +84,7 @@ func (l *firstLook) failing() []string {
 		return nil
 	}
 	names := make([]string, 0, len(l.open))
-	for key := range maps.Keys(l.open) {
+	for key := range l.open {
 		names = append(names, "binding "+key.String())
 	}
 	slices.Sort(names)

@@ -13,11 +13,14 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/applyplan"
 	"github.com/flotilla-dev/flotilla/internal/interpreter"
 	"github.com/flotilla-dev/flotilla/internal/membercluster"
 	"github.com/flotilla-dev/flotilla/internal/render"
+	"github.com/flotilla-dev/flotilla/internal/report"
 )
 
 // scaled is a member's API server whose Deployment somebody may scale at any time.
@@ -120,5 +123,42 @@ func TestWhatIsLeftToTheMemberIsRepeatedOnlyAsLongAsNobodyChangesIt(t *testing.T
 				t.Errorf("what was applied (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestWhatIsOnlyMarkedAsRememberedIsLeftAsItIs(t *testing.T) {
+	server := &scaled{}
+	listener := httptest.NewServer(server)
+	defer listener.Close()
+	pool := membercluster.NewPool("host", interpreter.New())
+	if err := pool.Connect("member1", membercluster.Connection{Config: &rest.Config{Host: listener.URL}}); err != nil {
+		t.Fatal(err)
+	}
+	member, _ := pool.Member("member1")
+	server.scale("7", 2, "flotilla")
+	resource := v1alpha1.ObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "shop", Name: "web"}
+	read, err := member.Read(t.Context(), resource.GroupVersionKind(), resource.Key())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := binding(false)
+	b.Spec.Resource = resource
+	wanted := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "apps/v1", "kind": "Deployment", "metadata": map[string]any{"namespace": "shop", "name": "web"}, "spec": map[string]any{"replicas": int64(4)},
+	}}
+	w := newWorker(t.Context(), &dispatcher{Options: Options{Board: report.NewBoard(), Memory: memory{}}}, member)
+	j := job{binding: b, template: wanted, observed: read, rendered: render.Rendered{Object: wanted}}
+	result, err := w.carryOut(t.Context(), j, applyplan.Decision{Action: applyplan.Mark, Reason: applyplan.Recalled})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(reconcile.Result{RequeueAfter: recheckForgotten}, result); diff != "" {
+		t.Errorf("when it is looked at again (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]sent{{Version: "7"}}, server.sent); diff != "" {
+		t.Errorf("what was sent (-want +got):\n%s", diff)
+	}
+	if said := w.Board.Reports(webKey); len(said) > 0 {
+		t.Errorf("it is reported as %v before it is decided what becomes of it", said)
 	}
 }
