@@ -218,6 +218,10 @@ func (c *Chaos) stretch(ctx context.Context, chance *rand.Rand, faults []Fault, 
 	changes, arrivals := c.load.ledger.snapshot(from, to)
 	c.say("%s; %d were skipped because the host did not answer, %d creations arrived late",
 		measure(changes, arrivals, from, to, ""), c.load.skipped.Load(), c.load.late.Load())
+	if last, member := slowest(changes); member != "" {
+		c.say("the slowest: %s, acknowledged at %.1fs, was in %s at %.1fs", last.key,
+			last.acked.Sub(c.begin).Seconds(), member, last.held[member].Sub(c.begin).Seconds())
+	}
 	return errors.Join(problems...)
 }
 

@@ -3,10 +3,13 @@ package load
 import (
 	"slices"
 	"time"
+
+	"github.com/flotilla-dev/flotilla/test/load/verdict"
 )
 
 // observation is one change, when it was acknowledged, and when the members that it concerns held it.
 type observation struct {
+	key          verdict.Key
 	asked, acked time.Time
 	held         map[string]time.Time
 	members      []string
@@ -53,6 +56,19 @@ func measure(changes []observation, arrivals []time.Time, from, to time.Time, co
 		}
 	}
 	return Gaps{Written: spreadOf(written), Arrived: spreadOf(arrived), Concerned: spreadOf(apart), Silence: silence(arrivals, from, to)}
+}
+
+// slowest is the acknowledged change that took longest until a member held it, and the member; none when there was none.
+func slowest(changes []observation) (change observation, member string) {
+	longest := time.Duration(-1)
+	for _, c := range changes {
+		for _, m := range c.members {
+			if at, held := c.held[m]; held && !c.acked.IsZero() && at.Sub(c.acked) > longest {
+				longest, change, member = at.Sub(c.acked), c, m
+			}
+		}
+	}
+	return change, member
 }
 
 // silence is the longest stretch of a span without an arrival.

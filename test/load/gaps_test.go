@@ -34,6 +34,22 @@ func TestMeasureTellsTheMemberApartThatTheFaultConcerns(t *testing.T) {
 	}
 }
 
+func TestTheSlowestChangeIsNamedWithItsMember(t *testing.T) {
+	both := []string{"member1", "member2"}
+	quick := observation{key: settings, asked: after(0), acked: after(10), held: map[string]time.Time{"member1": after(30), "member2": after(50)}, members: both}
+	late := quick
+	late.held = map[string]time.Time{"member1": after(20), "member2": after(90)}
+	unsure := late // never acknowledged
+	unsure.acked, unsure.held = time.Time{}, map[string]time.Time{"member1": after(500)}
+	got, member := slowest([]observation{quick, unsure, late})
+	if diff := cmp.Diff(late, got, cmp.AllowUnexported(observation{})); diff != "" || member != "member2" {
+		t.Errorf("in %s (-want +got):\n%s", member, diff)
+	}
+	if _, member := slowest([]observation{unsure}); member != "" {
+		t.Errorf("%s holds what was not acknowledged", member)
+	}
+}
+
 func TestSilenceCountsTheEndsOfTheSpan(t *testing.T) {
 	cases := map[string]struct {
 		arrivals []time.Time

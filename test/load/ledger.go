@@ -190,12 +190,12 @@ func (l *ledger) snapshot(from, to time.Time) ([]observation, []time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var seen []observation
-	for _, e := range l.entries {
+	for key, e := range l.entries {
 		for _, c := range e.changes {
 			if c.asked.Before(from) || c.asked.After(to) {
 				continue
 			}
-			seen = append(seen, observation{asked: c.asked, acked: c.acked, held: maps.Clone(c.held), members: e.shape.reached()})
+			seen = append(seen, observation{key: key, asked: c.asked, acked: c.acked, held: maps.Clone(c.held), members: e.shape.reached()})
 		}
 	}
 	var arrivals []time.Time

@@ -105,7 +105,7 @@ func TestChangesAreExpectedWhereNoForeignObjectHasTheirName(t *testing.T) {
 	l.acknowledge(settings, l.begin(settings, false, after(10)), verdict.Template{}, after(15))
 	l.begin(settings, false, after(90))
 	changes, _ := l.snapshot(noon, after(50))
-	want := []observation{{asked: after(10), acked: after(15), held: map[string]time.Time{}, members: []string{"member1"}}}
+	want := []observation{{key: settings, asked: after(10), acked: after(15), held: map[string]time.Time{}, members: []string{"member1"}}}
 	if diff := cmp.Diff(want, changes, cmp.AllowUnexported(observation{})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
