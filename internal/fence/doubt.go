@@ -71,6 +71,20 @@ func (f *Fence) heard(made time.Time) {
 	}
 }
 
+// wait tries again whenever a doubt may have ended, until a request passes or is refused, or its context ends.
+func (f *Fence) wait(ctx context.Context, p *passage, settled <-chan struct{}, arrived time.Time) (err error) {
+	defer f.waited(ctx, arrived)
+	for settled != nil && err == nil {
+		select {
+		case <-settled:
+			settled, err = f.try(p, arrived)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return err
+}
+
 // waited takes note of the end of a wait that began then.
 func (f *Fence) waited(ctx context.Context, begun time.Time) {
 	took := Elapsed(begun, f.clock.Now())

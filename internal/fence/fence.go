@@ -106,41 +106,36 @@ func (f *Fence) expire() {
 // guarded context ends, with ErrClosed as its cause, when the request must be given up; leave must be called when it has been answered.
 func (f *Fence) enter(ctx context.Context) (guarded context.Context, leave func(), err error) {
 	arrived := f.clock.Now()
-	guarded, leave, settled, err := f.try(ctx, arrived)
-	if settled == nil {
-		return guarded, leave, err
+	guarded, stop := context.WithCancelCause(ctx)
+	p := &passage{stop}
+	settled, err := f.try(p, arrived)
+	if settled != nil {
+		err = f.wait(ctx, p, settled, arrived)
 	}
-	defer f.waited(ctx, arrived)
-	for settled != nil {
-		select {
-		case <-settled:
-		case <-ctx.Done():
-			return nil, nil, context.Cause(ctx)
-		}
-		guarded, leave, settled, err = f.try(ctx, arrived)
+	if err != nil {
+		stop(nil)
+		return nil, nil, err
 	}
-	return guarded, leave, err
+	return guarded, sync.OnceFunc(func() { f.leave(p) }), nil
 }
 
-// try is enter for a request that arrived then, but returns what is to be waited for instead of waiting.
-func (f *Fence) try(ctx context.Context, arrived time.Time) (guarded context.Context, leave func(), settled <-chan struct{}, err error) {
+// try lets a request pass that arrived then, refuses it, or returns what is to be waited for before the next try.
+func (f *Fence) try(p *passage, arrived time.Time) (settled <-chan struct{}, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.sealed || f.remaining() <= 0 {
-		return nil, nil, nil, ErrClosed
+		return nil, ErrClosed
 	}
 	// What it was decided on was read before it arrived. So a proof since is enough for it, however often the host is dialled.
 	if f.doubtful() && !f.proven.After(arrived) {
 		if f.settled == nil {
 			f.settled = make(chan struct{})
 		}
-		return nil, nil, f.settled, nil
+		return f.settled, nil
 	}
-	guarded, stop := context.WithCancelCause(ctx)
-	p := &passage{stop}
 	f.underWay[p] = struct{}{}
 	f.answered.Add(1)
-	return guarded, sync.OnceFunc(func() { f.leave(p) }), nil, nil
+	return nil, nil
 }
 
 func (f *Fence) leave(p *passage) {
