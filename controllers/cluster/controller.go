@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/health"
 	"github.com/flotilla-dev/flotilla/internal/lookout"
 	"github.com/flotilla-dev/flotilla/internal/membercluster"
 	"github.com/flotilla-dev/flotilla/internal/report"
@@ -203,7 +204,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, cluster *v1alpha1.Cluster) (
 	status := nextStatus(cluster, seen, r.options.Clock.Now(), r.options)
 	show(cluster.Name, seen, &status)
 	if r.options.Lookout != nil {
-		r.options.Lookout.Note(cluster.UID, seen.fault == nil, meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionReady))
+		r.options.Lookout.Note(cluster.UID, lookout.Look{
+			Answers: seen.fault == nil, Refuses: seen.fault != nil && !health.IsSilence(seen.fault.Reason),
+			Ready: meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionReady),
+		})
 	}
 	if err := r.report(ctx, cluster, status); err != nil {
 		return ctrl.Result{}, err

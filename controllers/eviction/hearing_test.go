@@ -28,8 +28,8 @@ func TestAManagerThatBeginsAsksBeforeAnApplicationLeaves(t *testing.T) {
 	board.OnDoubt(func(types.NamespacedName, string) { asked++ })
 	b.Reconciler = newReconciler(b.host, b.recorder, Options{Settings: b.settings, Clock: b.clock, Board: board, Lookout: looks})
 	look := func(answers bool) {
-		looks.Note(a.UID, answers, true)
-		looks.Note(c.UID, true, true)
+		looks.Note(a.UID, lookout.Look{Answers: answers, Ready: true})
+		looks.Note(c.UID, lookout.Look{Answers: true, Ready: true})
 	}
 	says := func(health v1alpha1.Health) {
 		board.Hear(key, "a", report.Hearing{At: b.clock.Now(), Health: health})

@@ -40,16 +40,26 @@ func (l *Lookout) OnNews(f func()) {
 	l.listeners = append(l.listeners, f)
 }
 
-// Note notes a look at the member of a Cluster: whether it answered, and whether the Cluster is Ready. That it answers does not end that
-// it is lost; that it is Ready does.
-func (l *Lookout) Note(cluster types.UID, answers, ready bool) {
-	for _, f := range l.note(cluster, answers, ready) {
+// Look is what one look at a member showed.
+type Look struct {
+	// Answers is true when nothing was wrong.
+	Answers bool
+	// Refuses is true when the member is there and cannot be used, because its certificate or our credentials have ended, for example.
+	Refuses bool
+	// Ready is true when its Cluster is Ready.
+	Ready bool
+}
+
+// Note notes a look at the member of a Cluster. That it answers does not end that it is lost; that it is Ready does, and that it refuses
+// us: what runs there runs on.
+func (l *Lookout) Note(cluster types.UID, seen Look) {
+	for _, f := range l.note(cluster, seen) {
 		f()
 	}
 }
 
 // note returns who is to be told.
-func (l *Lookout) note(cluster types.UID, answers, ready bool) []func() {
+func (l *Lookout) note(cluster types.UID, seen Look) []func() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.clock.Now()
@@ -57,20 +67,20 @@ func (l *Lookout) note(cluster types.UID, answers, ready bool) []func() {
 	if known = known && l.counts(last, now); !known {
 		last = look{}
 	}
-	next := look{at: now, Sighting: stampede.Sighting{Answers: answers, LostSince: last.LostSince}}
-	if next.AnswersSince = last.AnswersSince; !answers {
+	next := look{at: now, Sighting: stampede.Sighting{Answers: seen.Answers, LostSince: last.LostSince}}
+	if next.AnswersSince = last.AnswersSince; !seen.Answers {
 		next.AnswersSince = time.Time{}
 	} else if next.AnswersSince.IsZero() {
 		next.AnswersSince = now
 	}
 	switch {
-	case answers && ready:
+	case seen.Answers && seen.Ready, seen.Refuses:
 		next.LostSince = time.Time{}
-	case !answers && next.LostSince.IsZero():
+	case !seen.Answers && next.LostSince.IsZero():
 		next.LostSince = now
 	}
 	l.looks[cluster] = next
-	if known && last.Answers == answers {
+	if known && last.Answers == seen.Answers {
 		return nil
 	}
 	return l.listeners

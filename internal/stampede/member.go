@@ -47,7 +47,7 @@ type Sighting struct {
 	Answers bool
 	// AnswersSince is when this process first saw it answer, since it last did not; zero while it does not.
 	AnswersSince time.Time
-	// LostSince is when this process first saw it not answer, or not healthy, since it last was Ready; zero when it has not.
+	// LostSince is when this process first saw it not answer, or not healthy, since it last was Ready or refused us; zero when it has not.
 	LostSince time.Time
 }
 
