@@ -163,22 +163,23 @@ func (w *worker) keepsObjects(ctx context.Context, key types.NamespacedName, bin
 	if going && binding != nil && binding.BindingSpec().Preserves(w.member.Name) {
 		return true, nil
 	}
-	cluster := &v1alpha1.Cluster{}
-	err := w.host.Get(ctx, client.ObjectKey{Name: w.member.Name}, cluster)
-	if client.IgnoreNotFound(err) != nil {
-		return false, err
-	}
-	leaving := err != nil || cluster.DeletionTimestamp != nil
-	if leaving && cluster.Spec.DeletionPolicy == v1alpha1.KeepObjects {
-		return true, nil
-	}
-	if leaving {
-		if end, err := w.definitions.endClusters(ctx); err != nil || end {
-			return end, err
-		}
-	}
-	if !going {
-		return false, nil
+	if kept, err := w.leavesObjects(ctx); err != nil || kept || !going {
+		return kept, err
 	}
 	return w.definitions.endBinding(ctx, key, binding)
+}
+
+// leavesObjects says whether the Cluster is leaving, and what the member holds stays there.
+func (w *worker) leavesObjects(ctx context.Context) (bool, error) {
+	cluster := &v1alpha1.Cluster{}
+	err := w.host.Get(ctx, client.ObjectKey{Name: w.member.Name}, cluster)
+	switch {
+	case client.IgnoreNotFound(err) != nil:
+		return false, err
+	case err == nil && cluster.DeletionTimestamp == nil:
+		return false, nil
+	case cluster.Spec.DeletionPolicy == v1alpha1.KeepObjects:
+		return true, nil
+	}
+	return w.definitions.endClusters(ctx)
 }
