@@ -1,9 +1,11 @@
 package topologies
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
@@ -68,11 +70,28 @@ func (s *scene) memberExpires(t *testing.T) {
 	expect.Seen(t, s.fleet.Host, cluster, func(c *v1alpha1.Cluster) error {
 		return expect.HasCondition(c.Status.Conditions, v1alpha1.ConditionTainted, metav1.ConditionTrue, v1alpha1.ReasonStaysInUse, "")
 	})
+	s.untouched(t, start, from, s.fleet.Members...)
+	// To be renewed the API server starts anew: an outage that may last longer than the delays of this fleet.
+	s.tolerates(t, corev1.Toleration{Operator: corev1.TolerationOpExists})
 	do(t, s.fleet.Renew(t.Context(), "member1"))
 	begin := time.Now()
 	s.says(t, "member1", metav1.ConditionTrue, v1alpha1.ReasonClusterReady, "")
 	s.arrived(t, created, s.fleet.Member("member1"))
 	t.Logf("it is renewed: after %s member1 is ready and has what it missed", time.Since(begin).Round(100*time.Millisecond))
+	s.tolerates(t)
 	s.untouched(t, start, from, s.fleet.Members...)
 	s.runs(t, map[string]int32{"member1": 2, "member2": 2})
+}
+
+// tolerates sets what the Deployment's policy tolerates.
+func (s *scene) tolerates(t *testing.T, tolerations ...corev1.Toleration) {
+	t.Helper()
+	policy := &v1alpha1.PropagationPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: s.ns, Name: "web"}}
+	expect.Change(t, s.fleet.Host, policy, func(p *v1alpha1.PropagationPolicy) { p.Spec.Placement.ClusterTolerations = tolerations })
+	expect.Seen(t, s.fleet.Host, expect.Binding(s.web), func(b v1alpha1.Binding) error {
+		if got := b.BindingSpec().Placement.ClusterTolerations; len(got) != len(tolerations) {
+			return fmt.Errorf("it tolerates %v", got)
+		}
+		return nil
+	})
 }
