@@ -51,6 +51,19 @@ func (a answering) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
+// connected is member1 with an API server of its own for the test.
+func connected(t *testing.T, server http.Handler) *membercluster.Member {
+	t.Helper()
+	listener := httptest.NewServer(server)
+	t.Cleanup(listener.Close)
+	pool := membercluster.NewPool("host", interpreter.New())
+	if err := pool.Connect("member1", membercluster.Connection{Config: &rest.Config{Host: listener.URL}}); err != nil {
+		t.Fatal(err)
+	}
+	member, _ := pool.Member("member1")
+	return member
+}
+
 func TestAMemberThatIsDoubtedIsAskedAndNotItsWatch(t *testing.T) {
 	start := time.Unix(1_700_000_000, 0)
 	deployment := func(ready int, binding string) any {
@@ -84,13 +97,7 @@ func TestAMemberThatIsDoubtedIsAskedAndNotItsWatch(t *testing.T) {
 		"nobody doubts":         {trusted: true, found: deployment(0, "shop/web")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := httptest.NewServer(answering{func() any { return tc.found }})
-			defer server.Close()
-			pool := membercluster.NewPool("host", interpreter.New())
-			if err := pool.Connect("member1", membercluster.Connection{Config: &rest.Config{Host: server.URL}}); err != nil {
-				t.Fatal(err)
-			}
-			member, _ := pool.Member("member1")
+			member := connected(t, answering{func() any { return tc.found }})
 			scheme := runtime.NewScheme()
 			if err := v1alpha1.AddToScheme(scheme); err != nil {
 				t.Fatal(err)

@@ -3,7 +3,6 @@ package execution
 import (
 	"encoding/json"
 	"net/http"
-	"net/http/httptest"
 	"sync"
 	"testing"
 
@@ -12,13 +11,10 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/applyplan"
-	"github.com/flotilla-dev/flotilla/internal/interpreter"
-	"github.com/flotilla-dev/flotilla/internal/membercluster"
 	"github.com/flotilla-dev/flotilla/internal/render"
 	"github.com/flotilla-dev/flotilla/internal/report"
 )
@@ -81,13 +77,7 @@ func (s *scaled) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func TestWhatIsLeftToTheMemberIsRepeatedOnlyAsLongAsNobodyChangesIt(t *testing.T) {
 	server := &scaled{}
-	listener := httptest.NewServer(server)
-	defer listener.Close()
-	pool := membercluster.NewPool("host", interpreter.New())
-	if err := pool.Connect("member1", membercluster.Connection{Config: &rest.Config{Host: listener.URL}}); err != nil {
-		t.Fatal(err)
-	}
-	member, _ := pool.Member("member1")
+	member := connected(t, server)
 	manifest := func(spec map[string]any) *unstructured.Unstructured {
 		return &unstructured.Unstructured{Object: map[string]any{
 			"apiVersion": "apps/v1", "kind": "Deployment", "metadata": map[string]any{"namespace": "shop", "name": "web"}, "spec": spec,
@@ -128,13 +118,7 @@ func TestWhatIsLeftToTheMemberIsRepeatedOnlyAsLongAsNobodyChangesIt(t *testing.T
 
 func TestWhatIsOnlyMarkedAsRememberedIsLeftAsItIs(t *testing.T) {
 	server := &scaled{}
-	listener := httptest.NewServer(server)
-	defer listener.Close()
-	pool := membercluster.NewPool("host", interpreter.New())
-	if err := pool.Connect("member1", membercluster.Connection{Config: &rest.Config{Host: listener.URL}}); err != nil {
-		t.Fatal(err)
-	}
-	member, _ := pool.Member("member1")
+	member := connected(t, server)
 	server.scale("7", 2, "flotilla")
 	resource := v1alpha1.ObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "shop", Name: "web"}
 	read, err := member.Read(t.Context(), resource.GroupVersionKind(), resource.Key())
