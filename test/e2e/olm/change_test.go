@@ -32,6 +32,7 @@ func changed(t *testing.T, shop workshop, host, member *local.Cluster, csv strin
 	expect.Create(t, host, subscription())
 	succeeded(t, host, csv)
 	kubectl("-n", namespace, "rollout", "status", "deployment/flotilla-manager", "--timeout=1m")
+	kubectl("-n", namespace, "wait", "--for=condition=Installed", "installplans", "--all", "--timeout=2m")
 	kubectl("delete", "clusterrolebindings,clusterroles", "flotilla-manager", "flotilla-admission", "flotilla-metrics-auth")
 	kubectl("-n", namespace, "delete", "rolebindings,roles", "flotilla-leader-election")
 	if after := available(t, host); after.UID != kustomized.UID {
