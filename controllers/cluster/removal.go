@@ -21,7 +21,6 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/memberprobe"
 	"github.com/flotilla-dev/flotilla/internal/objectpatch"
 	"github.com/flotilla-dev/flotilla/internal/report"
-	"github.com/flotilla-dev/flotilla/internal/telemetry"
 )
 
 // removalPoll is how soon a removal that goes on is looked at again. Removals are rare, and a person waits.
@@ -159,7 +158,6 @@ func (r *Reconciler) finish(ctx context.Context, cluster *v1alpha1.Cluster, name
 		return ctrl.Result{}, fmt.Errorf("taking the finalizer off Cluster %s: %w", cluster.Name, err)
 	}
 	r.collected.Delete(cluster.UID)
-	telemetry.ForgetCluster(cluster.Name)
 	if r.options.Lookout != nil {
 		r.options.Lookout.Forget(cluster.UID)
 	}

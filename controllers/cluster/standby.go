@@ -49,7 +49,7 @@ func (s *standby) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result,
 	var cluster v1alpha1.Cluster
 	err := s.client.Get(ctx, req.NamespacedName, &cluster)
 	if apierrors.IsNotFound(err) {
-		telemetry.ForgetCluster(req.Name) // a leader, too, whose Cluster somebody took away from its finalizer
+		telemetry.ForgetCluster(req.Name) // on the leader, too, whoever took the finalizer off
 	}
 	switch {
 	case s.leads():

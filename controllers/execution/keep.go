@@ -157,11 +157,7 @@ func (w *worker) apply(ctx context.Context, j job) (*membercluster.Observed, err
 
 // adopt makes an object of another host, or one that this host has forgotten, this one's, and leaves what is the member's as it is.
 func (w *worker) adopt(ctx context.Context, j job) (*membercluster.Observed, error) {
-	written := ""
-	if w.Memory != nil && !w.Memory.Renewed().IsZero() {
-		written = w.mark(j)
-	}
-	return w.member.Mark(ctx, j.observed, written)
+	return w.member.Mark(ctx, j.observed, w.mark(j))
 }
 
 // repeats says whether the manifest repeats what the member has.

@@ -32,20 +32,23 @@ type Memory interface {
 
 // stamped is a manifest with the mark that says when, and from what, it is written.
 func (w *worker) stamped(j job, content map[string]any) *unstructured.Unstructured {
-	manifest := &unstructured.Unstructured{Object: content}
-	if w.Memory == nil || w.Memory.Renewed().IsZero() {
+	manifest, mark := &unstructured.Unstructured{Object: content}, w.mark(j)
+	if mark == "" {
 		return manifest
 	}
 	manifest = manifest.DeepCopy()
 	annotations := manifest.GetAnnotations()
-	annotations[v1alpha1.WrittenAnnotation] = w.mark(j)
+	annotations[v1alpha1.WrittenAnnotation] = mark
 	manifest.SetAnnotations(annotations)
 	return manifest
 }
 
 // mark says when the manifest was written, and from what. The same one that is written once more, to put a drift back or to ask
-// what the member makes of it, keeps the mark that it has: a new one would change the object.
+// what the member makes of it, keeps the mark that it has: a new one would change the object. It is empty where there is no lease.
 func (w *worker) mark(j job) string {
+	if w.Memory == nil || w.Memory.Renewed().IsZero() {
+		return ""
+	}
 	live, version := liveOf(j.observed), versionOf(j.binding, j.template)
 	_, lost := w.forgotten(live, version)
 	if live != nil && live.Ours && live.Hash == j.rendered.Hash && live.Written != "" && !lost {

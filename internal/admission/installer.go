@@ -48,16 +48,16 @@ type Options struct {
 	Clock clock.Clock
 }
 
-// Setup adds an Installer to the manager. It runs on the leader only.
-func Setup(mgr ctrl.Manager, o Options) error {
+// Setup adds an Installer to the manager. It runs on the leader only; the Presence of what it installs is for every manager.
+func Setup(mgr ctrl.Manager, o Options) (*Presence, error) {
 	installer, err := newInstaller(mgr.GetClient(), mgr.GetAPIReader(), o.Clock)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := mgr.Add(installer); err != nil {
-		return fmt.Errorf("adding the installer of admission policies: %w", err)
+		return nil, fmt.Errorf("adding the installer of admission policies: %w", err)
 	}
-	return nil
+	return installer.presence(), nil
 }
 
 // Installer puts Flotilla's admission policies on the host and keeps them there.

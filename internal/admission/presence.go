@@ -7,8 +7,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	config "github.com/flotilla-dev/flotilla/config/admission"
 )
 
 // What comes last of an installation is read by every manager, also by those that write nothing.
@@ -31,16 +29,13 @@ type Presence struct {
 	seen  time.Time // when the last of the policies was seen first
 }
 
-// NewPresence reads with live, past every cache.
-func NewPresence(live client.Reader, c clock.PassiveClock) (*Presence, error) {
-	policies, err := readPolicies(config.Files)
-	if err != nil {
-		return nil, err
-	}
+// presence is that of the policies that an Installer installs. It is for managers that never lead, too.
+func (i *Installer) presence() *Presence {
+	policy := i.policies[len(i.policies)-1]
 	last := &metav1.PartialObjectMetadata{}
-	last.SetGroupVersionKind(policies[len(policies)-1].GroupVersionKind())
-	last.SetName(policies[len(policies)-1].GetName())
-	return &Presence{live: live, clock: c, last: last}, nil
+	last.SetGroupVersionKind(policy.GroupVersionKind())
+	last.SetName(policy.GetName())
+	return &Presence{live: i.live, clock: i.clock, last: last}
 }
 
 // InForce says whether the policies have been there for long enough. What cannot be read is not there. It must not be called by

@@ -33,11 +33,13 @@ func TestPoliciesAreInForceAMomentAfterTheLastOfThemIsThere(t *testing.T) {
 			if !tc.created.IsZero() {
 				host.WithObjects(last(tc.created))
 			}
-			c := clocktesting.NewFakePassiveClock(start)
-			presence, err := NewPresence(host.Build(), c)
+			c := clocktesting.NewFakeClock(start)
+			live := host.Build()
+			installer, err := newInstaller(live, live, c)
 			if err != nil {
 				t.Fatal(err)
 			}
+			presence := installer.presence()
 			var got []bool
 			for i := range tc.want {
 				c.SetTime(start.Add(time.Duration(i) * time.Second))

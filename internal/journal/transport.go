@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"net/http"
+
+	"github.com/flotilla-dev/flotilla/internal/fence"
 )
 
 // Wrap lets the journal hear what time the API servers have: they tell it with each answer. It is for the client of the lease.
@@ -29,11 +31,8 @@ func (l listener) RoundTrip(r *http.Request) (*http.Response, error) {
 // WrappedRoundTripper lets client-go find the transport underneath.
 func (l listener) WrappedRoundTripper() http.RoundTripper { return l.next }
 
-// DialFunc connects to an address, as net.Dialer does.
-type DialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
-
 // Dial lets the journal know of new connections: what was missed may be behind each. It is for the client of the lease.
-func (j *Journal) Dial(next DialFunc) DialFunc {
+func (j *Journal) Dial(next fence.DialFunc) fence.DialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		connection, err := next(ctx, network, address)
 		j.Blink()

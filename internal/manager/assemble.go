@@ -148,14 +148,11 @@ func setupAdmission(ctx context.Context, mgr ctrl.Manager, p parts, a configfile
 	if !a.Install {
 		return addProbes(ctx, mgr, p, nil)
 	}
-	presence, err := admission.NewPresence(mgr.GetAPIReader(), clock.RealClock{})
+	presence, err := admission.Setup(mgr, admission.Options{})
 	if err != nil {
 		return err
 	}
-	if err := addProbes(ctx, mgr, p, presence.InForce); err != nil {
-		return err
-	}
-	return admission.Setup(mgr, admission.Options{})
+	return addProbes(ctx, mgr, p, presence.InForce)
 }
 
 func clusterOptions(p parts, c configfile.Manager) cluster.Options {

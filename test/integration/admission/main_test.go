@@ -84,7 +84,7 @@ func startInstaller(t *testing.T, cluster *local.Cluster) (func(), error) {
 	if err != nil {
 		return nil, fmt.Errorf("building a manager: %w", err)
 	}
-	if err := admission.Setup(mgr, admission.Options{}); err != nil {
+	if _, err := admission.Setup(mgr, admission.Options{}); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
