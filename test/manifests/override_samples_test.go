@@ -54,6 +54,38 @@ func TestTheSamplesOfOverridesGiveWhatTheirCommentsSay(t *testing.T) {
 	}
 }
 
+// What is applied from one file is there one after the other. A cluster that is given a template before its override is
+// there may never take it: many fields can be set only once.
+func TestSamplesNameOverridesBeforeWhatSendsTheirTemplates(t *testing.T) {
+	files, err := filepath.Glob("../../config/samples/*/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kind := regexp.MustCompile(`(?m)^kind: (\w+)$`)
+	overrides := 0
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent := false
+		for _, found := range kind.FindAllStringSubmatch(string(content), -1) {
+			switch found[1] {
+			case override.NamespacedKind, override.ClusterKind:
+				overrides++
+				if sent {
+					t.Errorf("%s names an override after a propagation policy", file)
+				}
+			case "PropagationPolicy", "ClusterPropagationPolicy":
+				sent = true
+			}
+		}
+	}
+	if overrides < 8 {
+		t.Errorf("found %d overrides in %d samples", overrides, len(files))
+	}
+}
+
 // sample reads the template and the override policies of a sample. Nothing in it may be without use.
 func sample(t *testing.T, file string) (*unstructured.Unstructured, []*override.Policy) {
 	t.Helper()
