@@ -90,7 +90,8 @@ func (w *worker) carryOut(ctx context.Context, j job, d applyplan.Decision) (rec
 		return reconcile.Result{RequeueAfter: recheckRefused}, nil
 	case applyplan.Wait:
 		w.post(j.binding, pending(j.observed, v1alpha1.ReasonApplying, "the member is still deleting an older object of this name"))
-		return reconcile.Result{}, nil // its disappearance leads back here
+		// The end of an object of ours leads back here. That of a foreign one, or of one that lost its label, nobody sees.
+		return reconcile.Result{RequeueAfter: recheckRemoving}, nil
 	case applyplan.Hold:
 		return w.hold(j, d), nil
 	case applyplan.Create, applyplan.Update, applyplan.Mark:

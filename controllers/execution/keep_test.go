@@ -146,3 +146,43 @@ func TestWhatIsOnlyMarkedAsRememberedIsLeftAsItIs(t *testing.T) {
 		t.Errorf("it is reported as %v before it is decided what becomes of it", said)
 	}
 }
+
+// leaving is a Deployment of a member that is being deleted and waits for a finalizer.
+func leaving(ours bool) any {
+	metadata := map[string]any{
+		"namespace": "shop", "name": "web", "uid": "1", "resourceVersion": "7",
+		"deletionTimestamp": "2027-03-01T12:00:00Z", "finalizers": []any{"example.org/slow"},
+	}
+	if ours {
+		metadata["labels"] = map[string]any{v1alpha1.ManagedLabel: "true"}
+		metadata["annotations"] = map[string]any{v1alpha1.HostAnnotation: "host", v1alpha1.BindingAnnotation: webKey.String()}
+	}
+	return map[string]any{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata}
+}
+
+func TestAnObjectThatIsStillBeingDeletedIsLookedAtAgain(t *testing.T) {
+	resource := v1alpha1.ObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "shop", Name: "web"}
+	for name, ours := range map[string]bool{"of ours": true, "of somebody else, which no watch shows": false} {
+		t.Run(name, func(t *testing.T) {
+			member := connected(t, answering{func() any { return leaving(ours) }})
+			read, err := member.Read(t.Context(), resource.GroupVersionKind(), resource.Key())
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := binding(false)
+			b.Spec.Resource = resource
+			w := newWorker(t.Context(), &dispatcher{Options: Options{Board: report.NewBoard()}}, member)
+			decision := applyplan.Decide(applyplan.Facts{Binding: webKey.String(), Wanted: true, Live: liveOf(read)})
+			result, err := w.carryOut(t.Context(), job{binding: b, observed: read}, decision)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(reconcile.Result{RequeueAfter: recheckRemoving}, result); diff != "" {
+				t.Errorf("when it is looked at again (-want +got):\n%s", diff)
+			}
+			if got := w.Board.Reports(webKey)["member1"].Reason; got != v1alpha1.ReasonApplying {
+				t.Errorf("it is reported as %q, want %q", got, v1alpha1.ReasonApplying)
+			}
+		})
+	}
+}
