@@ -14,8 +14,12 @@ import (
 )
 
 const (
-	soon  = 5 * time.Second
+	// soon bounds a broken run and says nothing about speed.
+	soon = time.Minute
+	// while is how long silence is listened to, and a latency that is felt.
 	while = 150 * time.Millisecond
+	// unbearable is a latency under which nothing arrives before soon is over.
+	unbearable = 10 * soon
 )
 
 // echoServer returns the address of a server that sends back what it gets.
@@ -184,16 +188,13 @@ func TestASlowLinkDelaysAnswersAndNothingElse(t *testing.T) {
 	begin := time.Now()
 	send(t, conn, "a")
 	wantAnswer(t, conn, "a")
-	if took := time.Since(begin); took < while || took > 4*while {
+	if took := time.Since(begin); took < while {
 		t.Errorf("a round trip over a link with %v latency took %v", while, took)
 	}
+	setFaults(t, client, Faults{Latency: unbearable})
 	setFaults(t, client, Faults{})
-	begin = time.Now()
 	send(t, conn, "b")
 	wantAnswer(t, conn, "b")
-	if took := time.Since(begin); took >= while {
-		t.Errorf("a round trip over a healed link took %v", took)
-	}
 }
 
 func TestAnUnknownLinkIsAnError(t *testing.T) {
