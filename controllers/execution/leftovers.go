@@ -10,17 +10,21 @@ import (
 	"time"
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/conditions"
+	"github.com/flotilla-dev/flotilla/internal/firstlook"
 	"github.com/flotilla-dev/flotilla/internal/membercluster"
+	"github.com/flotilla-dev/flotilla/internal/objectcache"
 	"github.com/flotilla-dev/flotilla/internal/objectpatch"
 )
 
@@ -41,11 +45,14 @@ const (
 // leftoversKey stands for all leftovers of a member in the queue of its bindings; no binding has it.
 var leftoversKey = types.NamespacedName{}
 
+// leftoversPriority is that of telling what is left over: it comes after everything that waits to be looked at.
+const leftoversPriority = handler.LowPriority - 1
+
 // leftovers are the objects of a member that the host has forgotten, and does not want: nobody deletes them.
 type leftovers struct {
 	// changed is called when what stays has changed, and when everything has been looked at.
 	changed func()
-	first   firstLook
+	first   firstlook.Look
 
 	mu   sync.Mutex
 	kept map[types.NamespacedName][]string
@@ -58,7 +65,7 @@ func newLeftovers(changed func()) *leftovers {
 // note remembers what stays because of a binding that does not want it. So it has been looked at.
 func (l *leftovers) note(binding types.NamespacedName, objects []*membercluster.Observed) {
 	changed := l.put(binding, objects)
-	if last := l.first.done(binding); last || changed {
+	if last := l.first.Done(binding); last || changed {
 		l.changed()
 	}
 }
@@ -102,7 +109,7 @@ func (l *leftovers) bindings() []types.NamespacedName {
 // tellLeftovers tells the board what is left over, and lets the worker report it to users after a moment, and after all that waits to be
 // looked at.
 func (w *worker) tellLeftovers() {
-	if w.leftovers.first.wasOver() {
+	if w.leftovers.first.WasOver() {
 		w.Board.PostLeftovers(w.member.Name, w.leftovers.all())
 	}
 	w.queueLeftovers()
@@ -111,7 +118,7 @@ func (w *worker) tellLeftovers() {
 // stateChanged looks again at what waits for the watch of a kind.
 func (w *worker) stateChanged(ctx context.Context, gvk schema.GroupVersionKind) {
 	w.enqueueKind(ctx, gvk)
-	if !w.leftovers.first.wasOver() {
+	if !w.leftovers.first.WasOver() {
 		w.queueLeftovers()
 	}
 }
@@ -127,9 +134,9 @@ func (w *worker) queueLeftovers() {
 // said stays until everything has been looked at; until then it tells the board what is missing, and ends: who looks at that leads back here.
 func (w *worker) reportLeftovers(ctx context.Context) (reconcile.Result, error) {
 	kinds := untold(w.member.Objects)
-	over, again := w.leftovers.first.isOver(len(kinds) == 0)
+	over, again := w.leftovers.first.IsOver(len(kinds) == 0)
 	if !over {
-		w.Board.PostUnlooked(w.member.Name, append(kinds, w.leftovers.first.failing()...))
+		w.Board.PostUnlooked(w.member.Name, append(kinds, w.leftovers.first.Failing()...))
 		result := reconcile.Result{}
 		if again {
 			result.RequeueAfter = leftoversPause
@@ -170,4 +177,19 @@ func remembered(before *metav1.Condition, names []string, generation int64) *met
 			conditions.Count(len(names), "object"), strings.Join(shown, ", ")), maxMessage),
 	})
 	return &all[0]
+}
+
+// untold are the kinds of which the watch has not told yet what the member holds, and can, in order.
+func untold(c *objectcache.Cache) []string {
+	var kinds []string
+	for _, gvk := range c.Kinds() {
+		state := c.State(gvk)
+		absent := meta.IsNoMatchError(state.Err) || apierrors.IsNotFound(state.Err) || apierrors.IsForbidden(state.Err) ||
+			apierrors.IsMethodNotSupported(state.Err)
+		if !state.Synced && !absent {
+			kinds = append(kinds, gvk.GroupKind().String())
+		}
+	}
+	slices.Sort(kinds)
+	return kinds
 }

@@ -31,51 +31,6 @@ func leftover(namespace, name string) *membercluster.Observed {
 	}
 }
 
-func TestTheFirstLookIsOverWhenAllThatWasThereIsDoneWith(t *testing.T) {
-	type step struct {
-		// told is what the watches say when it is asked; begin and done are what happens before.
-		begin, done string
-		told        bool
-		want        firstLookAnswer
-	}
-	over, again, waits := firstLookAnswer{Over: true}, firstLookAnswer{Again: true}, firstLookAnswer{}
-	for name, steps := range map[string][]step{
-		"nothing is there":                         {{told: true, want: again}, {told: true, want: over}},
-		"the watches have not told":                {{want: waits}, {want: waits}, {want: waits}},
-		"the watches tell late":                    {{want: waits}, {told: true, want: again}, {told: true, want: over}},
-		"something is still looked at":             {{begin: "ab", told: true, want: again}, {told: true}, {done: "b", told: true}, {done: "a", told: true, want: firstLookAnswer{Over: true, Last: true}}},
-		"it was looked at before":                  {{begin: "a", done: "a", told: true, want: again}, {told: true, want: over}},
-		"a look fails":                             {{begin: "a", told: true, want: again}, {told: true}, {begin: "a", told: true}, {begin: "a", done: "a", told: true, want: firstLookAnswer{Over: true, Last: true}}},
-		"a look fails after one that did not":      {{begin: "a", done: "a", told: true, want: again}, {begin: "a", told: true}, {told: true}, {told: true}},
-		"what comes later is not waited for":       {{told: true, want: again}, {told: true, want: over}, {begin: "b", told: true, want: over}},
-		"not even when something else is":          {{begin: "a", told: true, want: again}, {told: true}, {begin: "b", done: "a", told: true, want: firstLookAnswer{Over: true, Last: true}}},
-		"it stays over when a kind is watched new": {{told: true, want: again}, {told: true, want: over}, {want: over}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			l := &firstLook{}
-			for i, s := range steps {
-				var got firstLookAnswer
-				for _, name := range s.begin {
-					l.begin(types.NamespacedName{Name: string(name)})
-				}
-				for _, name := range s.done {
-					got.Last = l.done(types.NamespacedName{Name: string(name)})
-				}
-				got.Over, got.Again = l.isOver(s.told)
-				if diff := cmp.Diff(s.want, got); diff != "" {
-					t.Errorf("step %d (-want +got):\n%s", i+1, diff)
-				}
-				if got := l.wasOver(); got != s.want.Over {
-					t.Errorf("step %d: wasOver() = %t, want %t", i+1, got, s.want.Over)
-				}
-			}
-		})
-	}
-}
-
-// firstLookAnswer is what the first look says of itself after a step.
-type firstLookAnswer struct{ Over, Again, Last bool }
-
 // looking is a worker of a member that holds nothing, and its Cluster, which still says what a manager before has said.
 func looking(t *testing.T) (*worker, client.Client) {
 	t.Helper()
@@ -101,7 +56,7 @@ func looking(t *testing.T) (*worker, client.Client) {
 
 func TestWhatAManagerBeforeSaidIsLeftOverStaysUntilAllIsLookedAt(t *testing.T) {
 	w, host := looking(t)
-	w.leftovers.first.begin(webKey)
+	w.leftovers.first.Begin(webKey)
 	said := func() string {
 		t.Helper()
 		cluster := &v1alpha1.Cluster{}

@@ -142,7 +142,7 @@ func (w *worker) Reconcile(ctx context.Context, key types.NamespacedName) (recon
 	if key == leftoversKey {
 		return w.reportLeftovers(ctx)
 	}
-	w.leftovers.first.begin(key)
+	w.leftovers.first.Begin(key)
 	binding, err := hostindex.Binding(ctx, w.host, key)
 	if client.IgnoreNotFound(err) != nil {
 		return reconcile.Result{}, fmt.Errorf("reading binding %s: %w", key, err)
