@@ -104,7 +104,10 @@ func TestWithoutMutatingPoliciesUsersWriteTheGateThemselvesAndTheManagerRepairs(
 	if err := inForce(t, host(t)); err != nil {
 		t.Errorf("the policies did not come back: %v", err)
 	}
-	if got := *get(t, "", "flotilla-templates-spawn", spawn).Spec.FailurePolicy; got != admissionregistrationv1.Fail {
-		t.Errorf("failurePolicy = %s, want it repaired", got)
-	}
+	eventually(t, "the weakened policy is repaired", func(context.Context) error {
+		if got := *get(t, "", "flotilla-templates-spawn", spawn).Spec.FailurePolicy; got != admissionregistrationv1.Fail {
+			return fmt.Errorf("its failurePolicy is %s", got)
+		}
+		return nil
+	})
 }

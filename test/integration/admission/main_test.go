@@ -14,6 +14,7 @@ import (
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -111,11 +112,18 @@ func inForce(t *testing.T, cluster *local.Cluster) error {
 	defer func() { _ = c.Delete(context.WithoutCancel(t.Context()), probe) }()
 	return until(t.Context(), func(ctx context.Context) error {
 		pod, claim := parse(t, probe.Name, podYAML)[0], parse(t, probe.Name, claimYAML)[0]
+		service := parse(t, probe.Name, loadBalancerYAML)[0]
 		if err := c.Create(ctx, pod, client.DryRunAll); err != nil {
 			return fmt.Errorf("a bare Pod is refused: %w", err)
 		}
 		if !isGated(pod) {
 			return errors.New("a bare Pod is not gated yet")
+		}
+		if err := c.Create(ctx, service, client.DryRunAll); err != nil {
+			return fmt.Errorf("a bare Service is refused: %w", err)
+		}
+		if class, _, _ := unstructured.NestedString(service.Object, "spec", "loadBalancerClass"); class != v1alpha1.HostOnlyValue {
+			return errors.New("a bare Service does not get the class yet")
 		}
 		if err := c.Create(ctx, claim, client.DryRunAll); err == nil {
 			return errors.New("a claim is not refused yet")
