@@ -15,6 +15,8 @@ const (
 	Patience = 5 * time.Second
 	// Retry is when to look again for a write that has not been seen. A healthy watch needs a few milliseconds.
 	Retry = 20 * time.Millisecond
+	// MaxRetry bounds Wait: a cache that has lost its watch is asked once a second.
+	MaxRetry = time.Second
 )
 
 // Writes remembers the last write to each object. It is safe for concurrent use.
@@ -26,8 +28,18 @@ type Writes struct {
 }
 
 type write struct {
+	// version is what the write led to; when it was refused, what it was made upon.
 	version string
+	refused bool
 	at      time.Time
+}
+
+// seen says whether a cached version may be written upon.
+func (w write) seen(cached string) bool {
+	if w.refused {
+		return cached != w.version // the same would be refused again
+	}
+	return !older(cached, w.version)
 }
 
 // New makes an empty memory.
@@ -42,8 +54,29 @@ func (w *Writes) Wrote(key types.NamespacedName, version string) {
 	w.last[key] = write{version: version, at: w.clock.Now()}
 }
 
+// Refused remembers that a write upon a cached resource version (empty: not in the cache) was a conflict: the host has another one,
+// which the cache has not shown yet.
+func (w *Writes) Refused(key types.NamespacedName, cached string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.last[key] = write{version: cached, refused: true, at: w.clock.Now()}
+}
+
+// Wait is when to look again at an object that Seen is false of: after as long as has been waited for it already, so that a cache
+// that is away for long is asked seldom; between Retry and MaxRetry.
+func (w *Writes) Wait(key types.NamespacedName) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	last, known := w.last[key]
+	if !known {
+		return Retry
+	}
+	return min(max(w.clock.Since(last.at), Retry), MaxRetry)
+}
+
 // Seen says whether a cached object, of the given resource version (empty: not in the cache), is as new as the
-// last write to it. It is true when nothing is remembered, and after Patience.
+// last write to it; after one that was refused, whether it is another than the one that was written upon. It is true when nothing is
+// remembered, and after Patience.
 func (w *Writes) Seen(key types.NamespacedName, cached string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -51,7 +84,7 @@ func (w *Writes) Seen(key types.NamespacedName, cached string) bool {
 	if !known {
 		return true
 	}
-	if w.clock.Since(last.at) < Patience && older(cached, last.version) {
+	if w.clock.Since(last.at) < Patience && !last.seen(cached) {
 		return false
 	}
 	delete(w.last, key)
@@ -63,7 +96,7 @@ func (w *Writes) Own(key types.NamespacedName, version string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	last, known := w.last[key]
-	return known && last.version == version
+	return known && !last.refused && last.version == version
 }
 
 // Forget drops what is remembered of an object that was deleted.

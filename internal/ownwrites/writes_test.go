@@ -1,6 +1,7 @@
 package ownwrites
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -46,5 +47,57 @@ func TestForgetEndsTheWait(t *testing.T) {
 	writes.Forget(key)
 	if !writes.Seen(key, "") {
 		t.Error("a forgotten write is still waited for")
+	}
+}
+
+func TestARefusedWriteIsNotRepeatedUponTheSameVersion(t *testing.T) {
+	key := types.NamespacedName{Namespace: "shop", Name: "web"}
+	tests := map[string]struct {
+		upon   string
+		cached string
+		after  time.Duration
+		want   bool
+	}{
+		"the cache shows the same":                  {upon: "9", cached: "9", want: false},
+		"the cache shows a newer one":               {upon: "9", cached: "10", want: true},
+		"the cache shows none any more":             {upon: "9", cached: "", want: true},
+		"there is one that the cache does not show": {upon: "", cached: "", want: false},
+		"it is there now":                           {upon: "", cached: "10", want: true},
+		"patience ends":                             {upon: "9", cached: "9", after: Patience, want: true},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			clock := clocktesting.NewFakePassiveClock(time.Unix(1000, 0))
+			writes := New(clock)
+			writes.Refused(key, tc.upon)
+			if writes.Own(key, tc.upon) {
+				t.Error("what was refused counts as written")
+			}
+			clock.SetTime(clock.Now().Add(tc.after))
+			if got := writes.Seen(key, tc.cached); got != tc.want {
+				t.Errorf("Seen() = %t, want %t", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestTheLongerACacheIsAwayTheMoreSeldomItIsAsked(t *testing.T) {
+	key := types.NamespacedName{Name: "web"}
+	clock := clocktesting.NewFakePassiveClock(time.Unix(1000, 0))
+	writes := New(clock)
+	writes.Refused(key, "9")
+	var waits []time.Duration
+	for range 8 {
+		wait := writes.Wait(key)
+		waits = append(waits, wait)
+		clock.SetTime(clock.Now().Add(wait))
+	}
+	const ms = time.Millisecond
+	want := []time.Duration{20 * ms, 20 * ms, 40 * ms, 80 * ms, 160 * ms, 320 * ms, 640 * ms, MaxRetry}
+	if !slices.Equal(waits, want) {
+		t.Errorf("waits = %v, want %v", waits, want)
+	}
+	if wait := writes.Wait(types.NamespacedName{Name: "other"}); wait != Retry {
+		t.Errorf("Wait() of what was never written = %v, want %v", wait, Retry)
 	}
 }
