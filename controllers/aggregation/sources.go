@@ -17,6 +17,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
+	"github.com/flotilla-dev/flotilla/internal/specchange"
 )
 
 type queue = workqueue.TypedRateLimitingInterface[ctrl.Request]
@@ -67,7 +68,7 @@ func (r *Reconciler) onBinding() handler.EventHandler {
 
 // decisionChanges lets changes of specs pass: a status says nothing that an aggregation depends on.
 func decisionChanges() predicate.Predicate {
-	return predicate.GenerationChangedPredicate{}
+	return specchange.Predicate()
 }
 
 // onCluster looks at every binding of a cluster that became ready or ceased to be, or that left.

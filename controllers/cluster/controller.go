@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -27,6 +28,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/lookout"
 	"github.com/flotilla-dev/flotilla/internal/membercluster"
 	"github.com/flotilla-dev/flotilla/internal/report"
+	"github.com/flotilla-dev/flotilla/internal/specchange"
 )
 
 // +kubebuilder:rbac:groups=flotilla.dev,resources=clusters,verbs=get;list;watch;patch
@@ -164,10 +166,10 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	})
 	err := ctrl.NewControllerManagedBy(mgr).Named(name).
 		For(&v1alpha1.Cluster{}, builder.WithPredicates(predicate.Or(
-			predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+			specchange.Predicate(), predicate.AnnotationChangedPredicate{}))).
 		WatchesRawSource(source.Func(r.begin)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: o.Workers}).
-		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+		Complete(r)
 	if err != nil {
 		return fmt.Errorf("setting up the controller %s: %w", name, err)
 	}
@@ -189,11 +191,25 @@ func (r *Reconciler) begin(ctx context.Context, queue workqueue.TypedRateLimitin
 	return nil
 }
 
-// Reconcile looks at one member, reports what it saw, and comes back after the probe interval.
-func (r *Reconciler) Reconcile(ctx context.Context, cluster *v1alpha1.Cluster) (ctrl.Result, error) {
-	if !cluster.DeletionTimestamp.IsZero() {
+// Reconcile lets one member leave, or looks at it. One without a Cluster, because somebody took the finalizer off, is disconnected: the
+// stand-by does that as well, but cannot wait for a look of the leader's that is just connecting it.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	cluster := &v1alpha1.Cluster{}
+	err := r.client.Get(ctx, req.NamespacedName, cluster)
+	switch {
+	case apierrors.IsNotFound(err):
+		r.options.Connections.Disconnect(req.Name)
+		return ctrl.Result{}, nil
+	case err != nil:
+		return ctrl.Result{}, fmt.Errorf("reading Cluster %s: %w", req.Name, err)
+	case !cluster.DeletionTimestamp.IsZero():
 		return r.remove(ctx, cluster)
 	}
+	return r.attend(ctx, cluster)
+}
+
+// attend looks at one member, reports what it saw, and comes back after the probe interval.
+func (r *Reconciler) attend(ctx context.Context, cluster *v1alpha1.Cluster) (ctrl.Result, error) {
 	if err := r.adopt(ctx, cluster); err != nil {
 		return ctrl.Result{}, err
 	}

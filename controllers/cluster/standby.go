@@ -10,10 +10,10 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/memberprobe"
+	"github.com/flotilla-dev/flotilla/internal/specchange"
 	"github.com/flotilla-dev/flotilla/internal/telemetry"
 )
 
@@ -35,7 +35,7 @@ func setupStandby(mgr ctrl.Manager, r *Reconciler) error {
 		}
 	}}
 	err := ctrl.NewControllerManagedBy(mgr).Named(standbyName).
-		For(&v1alpha1.Cluster{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		For(&v1alpha1.Cluster{}, builder.WithPredicates(specchange.Predicate())).
 		WithOptions(controller.Options{NeedLeaderElection: ptr.To(false), MaxConcurrentReconciles: r.options.Workers}).
 		Complete(s)
 	if err != nil {
@@ -48,15 +48,13 @@ func setupStandby(mgr ctrl.Manager, r *Reconciler) error {
 func (s *standby) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	var cluster v1alpha1.Cluster
 	err := s.client.Get(ctx, req.NamespacedName, &cluster)
-	if apierrors.IsNotFound(err) {
-		telemetry.ForgetCluster(req.Name) // on the leader, too, whoever took the finalizer off
-	}
 	switch {
-	case s.leads():
-		return ctrl.Result{}, nil // the leader's own looks go on from here
-	case apierrors.IsNotFound(err):
+	case apierrors.IsNotFound(err): // on the leader, too: one that went before its own looks began is none that they know of
+		telemetry.ForgetCluster(req.Name)
 		s.options.Connections.Disconnect(req.Name)
 		return ctrl.Result{}, nil
+	case s.leads():
+		return ctrl.Result{}, nil // the leader's own looks go on from here
 	case err != nil:
 		return ctrl.Result{}, fmt.Errorf("reading Cluster %s: %w", req.Name, err)
 	}

@@ -437,6 +437,7 @@ func TestWhatMattersWakes(t *testing.T) {
 		want         bool
 	}{
 		"its spec":                    {func(*v1alpha1.ResourceBinding) {}, func(b *v1alpha1.ResourceBinding) { b.Generation++ }, true},
+		"another one of its name":     {func(*v1alpha1.ResourceBinding) {}, func(b *v1alpha1.ResourceBinding) { b.UID = "another" }, true},
 		"its health, and nobody asks": {func(*v1alpha1.ResourceBinding) {}, ill, false},
 		"its health":                  {asks, ill, true},
 		"the time": {func(b *v1alpha1.ResourceBinding) { asks(b); ill(b) }, func(b *v1alpha1.ResourceBinding) {

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/specchange"
 	"github.com/flotilla-dev/flotilla/internal/stampede"
 )
 
@@ -70,7 +71,7 @@ func (r *Reconciler) onBinding() handler.Funcs {
 // bindingMatters says whether a change of a binding may begin or end an eviction: most are about the numbers of replicas
 // that members report.
 func bindingMatters(old, now v1alpha1.Binding) bool {
-	if old.GetGeneration() != now.GetGeneration() {
+	if specchange.Between(old, now) {
 		return true
 	}
 	spec := now.BindingSpec()

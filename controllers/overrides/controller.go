@@ -21,7 +21,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
@@ -31,6 +30,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/override"
 	"github.com/flotilla-dev/flotilla/internal/policymatch"
 	"github.com/flotilla-dev/flotilla/internal/report"
+	"github.com/flotilla-dev/flotilla/internal/specchange"
 )
 
 // +kubebuilder:rbac:groups=flotilla.dev,resources=overridepolicies;clusteroverridepolicies,verbs=get;list;watch
@@ -75,7 +75,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	}
 	k := &keeper{Options: o, client: mgr.GetClient(), events: mgr.GetEventRecorder("flotilla-overrides")}
 	o.Board.OnChange(k.onReport)
-	specChanges := builder.WithPredicates(predicate.GenerationChangedPredicate{})
+	specChanges := builder.WithPredicates(specchange.Predicate())
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("overrides").
 		Watches(&v1alpha1.OverridePolicy{}, &handler.EnqueueRequestForObject{}, specChanges).

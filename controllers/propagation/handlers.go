@@ -14,6 +14,7 @@ import (
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
 	"github.com/flotilla-dev/flotilla/internal/policymatch"
+	"github.com/flotilla-dev/flotilla/internal/specchange"
 )
 
 // templateHandler is an event handler that leads to templates.
@@ -34,7 +35,7 @@ func (r *Reconciler) onPolicy() templateHandler {
 				return
 			}
 			after, ok := e.ObjectNew.(v1alpha1.Policy)
-			if !ok || before.GetGeneration() == after.GetGeneration() {
+			if !ok || !specchange.Between(before, after) {
 				return // a deletionTimestamp raises the generation too
 			}
 			enqueue(q, policyPriority, r.selected(before, after)...)
@@ -136,7 +137,7 @@ func (r *Reconciler) onBinding() templateHandler {
 }
 
 func ownPartChanged(before, after v1alpha1.Binding) bool {
-	if before.GetGeneration() != after.GetGeneration() { // not so for the many changes of the status
+	if specchange.Between(before, after) { // not so for the many changes of the status
 		old, now := ownPart(before.BindingSpec()), ownPart(after.BindingSpec())
 		if !equality.Semantic.DeepEqual(&old, &now) || attachedChanged(before.BindingSpec(), after.BindingSpec()) {
 			return true

@@ -90,6 +90,8 @@ func TestAPolicyBringsTheTemplatesThatItSelectsSelectedOrGoverns(t *testing.T) {
 	}
 	changed := all("api")
 	changed.Generation = 2
+	replaced := all("api")
+	replaced.UID = "another"
 	governed := &v1alpha1.ResourceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "old-deployment"}, Spec: webSpec("web")}
 	governed.Spec.Resource.Name = "old"
 	cache := newTemplates(webTemplate(), object(deployment, "shop", "api"), object(deployment, "shop", "third"), object(deployment, "other", "web"))
@@ -118,6 +120,12 @@ func TestAPolicyBringsTheTemplatesThatItSelectsSelectedOrGoverns(t *testing.T) {
 		"changed": {
 			func(h templateHandler, q queueOf[Request]) {
 				h.Update(t.Context(), event.UpdateEvent{ObjectOld: all("web"), ObjectNew: changed}, q)
+			},
+			queued{"shop/web": policyPriority, "shop/api": policyPriority, "shop/old": policyPriority},
+		},
+		"replaced while the watch was away": {
+			func(h templateHandler, q queueOf[Request]) {
+				h.Update(t.Context(), event.UpdateEvent{ObjectOld: all("web"), ObjectNew: replaced}, q)
 			},
 			queued{"shop/web": policyPriority, "shop/api": policyPriority, "shop/old": policyPriority},
 		},
@@ -253,6 +261,29 @@ func TestABindingThatIsSeenHasItsKindWatched(t *testing.T) {
 	k.onBinding().Create(t.Context(), event.CreateEvent{Object: binding, IsInInitialList: true}, q)
 	if !cache.State(deployment).Watched {
 		t.Error("the kind is not watched")
+	}
+}
+
+func TestKindsAreLookedAtAgainWhenAPolicySelectsAnew(t *testing.T) {
+	edited, replaced := webPolicy("web"), webPolicy("web")
+	edited.Generation, replaced.UID = 2, "another"
+	tests := map[string]struct {
+		after *v1alpha1.PropagationPolicy
+		want  int
+	}{
+		"because it was edited":                          {edited, 1},
+		"because it was replaced while nobody could see": {replaced, 1},
+		"and not because of its status":                  {webPolicy("web"), 0},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			q := priorityqueue.New[ctrl.Request](t.Name())
+			defer q.ShutDown()
+			(&kindKeeper{}).onPolicy().Update(t.Context(), event.UpdateEvent{ObjectOld: webPolicy("web"), ObjectNew: tc.after}, q)
+			if got := q.Len(); got != tc.want {
+				t.Errorf("%d requests, want %d", got, tc.want)
+			}
+		})
 	}
 }
 

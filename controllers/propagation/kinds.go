@@ -15,6 +15,7 @@ import (
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
 	"github.com/flotilla-dev/flotilla/internal/policymatch"
+	"github.com/flotilla-dev/flotilla/internal/specchange"
 )
 
 // unwatchDelay gathers the bindings that go in one burst into one look at whether their kinds are still needed.
@@ -80,7 +81,7 @@ func (k *kindKeeper) onPolicy() handler.Funcs {
 	return handler.Funcs{
 		CreateFunc: func(_ context.Context, _ event.CreateEvent, q queueOf[ctrl.Request]) { q.Add(allKinds) },
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queueOf[ctrl.Request]) {
-			if e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() {
+			if specchange.Between(e.ObjectOld, e.ObjectNew) {
 				q.Add(allKinds)
 			}
 		},

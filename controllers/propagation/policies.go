@@ -24,6 +24,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/conditions"
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
 	"github.com/flotilla-dev/flotilla/internal/objectpatch"
+	"github.com/flotilla-dev/flotilla/internal/specchange"
 )
 
 const (
@@ -143,7 +144,7 @@ func (k *policyKeeper) onBinding() handler.Funcs {
 			}
 		},
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queueOf[ctrl.Request]) {
-			if e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() && !samePolicy(e.ObjectOld, e.ObjectNew) {
+			if specchange.Between(e.ObjectOld, e.ObjectNew) && !samePolicy(e.ObjectOld, e.ObjectNew) {
 				count(q, e.ObjectOld, e.ObjectNew)
 			}
 		},

@@ -15,12 +15,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/ownwrites"
 	"github.com/flotilla-dev/flotilla/internal/recent"
+	"github.com/flotilla-dev/flotilla/internal/specchange"
 	"github.com/flotilla-dev/flotilla/internal/telemetry"
 )
 
@@ -141,7 +141,7 @@ func setupPolicies(mgr ctrl.Manager, o Options) error {
 	o.Templates.OnStateChange(k.onState)
 	classes := named[ctrl.Request]{mgr.GetClient(), userPriority, hasClass, self}
 	overrides := named[ctrl.Request]{mgr.GetClient(), userPriority, dependsOn, self}
-	specChanges := builder.WithPredicates(predicate.GenerationChangedPredicate{})
+	specChanges := builder.WithPredicates(specchange.Predicate())
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(policiesName).
 		Watches(&v1alpha1.PropagationPolicy{}, &handler.EnqueueRequestForObject{}, specChanges).

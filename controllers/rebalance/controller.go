@@ -16,12 +16,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
 	"github.com/flotilla-dev/flotilla/internal/objectpatch"
 	"github.com/flotilla-dev/flotilla/internal/ownwrites"
+	"github.com/flotilla-dev/flotilla/internal/specchange"
 )
 
 // +kubebuilder:rbac:groups=flotilla.dev,resources=workloadrebalancers,verbs=get;list;watch;delete
@@ -54,7 +54,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	r := newReconciler(mgr.GetClient(), o)
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named(name).
-		Watches(&v1alpha1.WorkloadRebalancer{}, &handler.EnqueueRequestForObject{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.WorkloadRebalancer{}, &handler.EnqueueRequestForObject{}, builder.WithPredicates(specchange.Predicate())).
 		Watches(&v1alpha1.ResourceBinding{}, r.onBinding()).
 		Watches(&v1alpha1.ClusterResourceBinding{}, r.onBinding()).
 		Complete(r)

@@ -18,6 +18,7 @@ import (
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/capacity"
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
+	"github.com/flotilla-dev/flotilla/internal/specchange"
 )
 
 // editWindow is how long edits of a template that is placed, and of its policy, are gathered before they are one
@@ -67,7 +68,7 @@ func (r *Reconciler) updated(ctx context.Context, old, binding v1alpha1.Binding,
 		r.arrived(key)
 	}
 	r.observe(binding, false)
-	if old.GetGeneration() == binding.GetGeneration() {
+	if !specchange.Between(old, binding) {
 		if progressed(old, binding) {
 			r.enqueue(q, key, priorityOf(binding), byUser, 0)
 		}

@@ -26,6 +26,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/lookout"
 	"github.com/flotilla-dev/flotilla/internal/objectpatch"
 	"github.com/flotilla-dev/flotilla/internal/report"
+	"github.com/flotilla-dev/flotilla/internal/specchange"
 	"github.com/flotilla-dev/flotilla/internal/stampede"
 	"github.com/flotilla-dev/flotilla/internal/taintplan"
 )
@@ -92,7 +93,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	err := ctrl.NewControllerManagedBy(mgr).Named(name).
 		WatchesRawSource(news).
 		Watches(&v1alpha1.Cluster{}, fleet, builder.WithPredicates(matters())).
-		Watches(&v1alpha1.ClusterTaintPolicy{}, fleet, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.ClusterTaintPolicy{}, fleet, builder.WithPredicates(specchange.Predicate())).
 		Complete(r)
 	if err != nil {
 		return fmt.Errorf("setting up the controller %s: %w", name, err)
@@ -105,7 +106,7 @@ func matters() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		old, wasCluster := e.ObjectOld.(*v1alpha1.Cluster)
 		now, isCluster := e.ObjectNew.(*v1alpha1.Cluster)
-		return !wasCluster || !isCluster || old.Generation != now.Generation || !reflect.DeepEqual(old.Labels, now.Labels) ||
+		return !wasCluster || !isCluster || specchange.Between(old, now) || !reflect.DeepEqual(old.Labels, now.Labels) ||
 			!old.DeletionTimestamp.Equal(now.DeletionTimestamp) || old.Status.KubernetesVersion != now.Status.KubernetesVersion ||
 			!apiequality.Semantic.DeepEqual(old.Status.Conditions, now.Status.Conditions) ||
 			!apiequality.Semantic.DeepEqual(old.Status.Probe, now.Status.Probe) ||
