@@ -8,8 +8,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -17,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/existence"
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
 	"github.com/flotilla-dev/flotilla/internal/objectpatch"
 	"github.com/flotilla-dev/flotilla/internal/ownwrites"
@@ -190,18 +189,15 @@ func (r *Reconciler) apply(ctx context.Context, req Request, want desired, befor
 // asked, and only its answer that this object does not exist counts. That it does not serve the kind (at the
 // moment, in this version) says nothing about the object.
 func (r *Reconciler) retire(ctx context.Context, req Request, binding v1alpha1.Binding) (ctrl.Result, error) {
-	template := &metav1.PartialObjectMetadata{}
-	holder := req.reference(binding.BindingSpec().Resource.Wrapper).Holder()
-	template.SetGroupVersionKind(holder.GroupVersionKind())
-	err := r.live.Get(ctx, holder.Key(), template)
+	presence, err := existence.Ask(ctx, r.live, req.reference(binding.BindingSpec().Resource.Wrapper))
 	switch {
-	case err == nil:
+	case err != nil:
+		return ctrl.Result{}, fmt.Errorf("checking that template %s %s is gone: %w", req.GVK.Kind, req.Key, err)
+	case presence == existence.Present:
 		return ctrl.Result{RequeueAfter: cacheRetry}, nil
-	case kindNotServed(err):
+	case presence == existence.Unserved:
 		log.FromContext(ctx).Info("Keeping the binding of a template whose kind the host does not serve", "binding", req.binding())
 		return ctrl.Result{RequeueAfter: evidenceRetry}, nil
-	case !apierrors.IsNotFound(err):
-		return ctrl.Result{}, fmt.Errorf("checking that template %s %s is gone: %w", req.GVK.Kind, req.Key, err)
 	}
 	uid := binding.GetUID()
 	victim := v1alpha1.NewBinding(binding.GetNamespace())
@@ -212,12 +208,6 @@ func (r *Reconciler) retire(ctx context.Context, req Request, binding v1alpha1.B
 		return ctrl.Result{}, fmt.Errorf("deleting binding %s of a template that is gone: %w", req.binding(), err)
 	}
 	return ctrl.Result{}, nil
-}
-
-// kindNotServed tells the host's answer "no such kind" from "no such object".
-func kindNotServed(err error) bool {
-	return meta.IsNoMatchError(err) ||
-		apierrors.IsNotFound(err) && apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
 }
 
 // policiesFor are the policies that can select templates of a namespace (empty: cluster-scoped ones). They are

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -95,7 +97,7 @@ func (c *Cache) Kinds() []schema.GroupVersionKind {
 }
 
 // State tells how far the watch of a kind is. A kind that the host does not serve, or does not let Flotilla read, is as good as
-// synced once an object of it is wrapped: that is where its templates are.
+// synced once an object of it is wrapped: that is where its templates are. Other errors pass, and are no reason to think so.
 func (c *Cache) State(gvk schema.GroupVersionKind) objectcache.State {
 	state := c.objects.State(gvk)
 	for _, wrapper := range wrappers {
@@ -103,12 +105,18 @@ func (c *Cache) State(gvk schema.GroupVersionKind) objectcache.State {
 			state.Synced = false
 		}
 	}
-	if state.Err != nil && !state.Synced {
+	if (unserved(state.Err) || apierrors.IsForbidden(state.Err)) && !state.Synced {
 		if wrapped, err := c.wrapped(gvk); err == nil && len(wrapped) > 0 {
 			return objectcache.State{Watched: state.Watched, Synced: true}
 		}
 	}
 	return state
+}
+
+// unserved says whether an error of a kind's watch tells that there are no native objects of it: the host does not have the kind. No
+// other error tells anything of its objects, nor does that they may not be read.
+func unserved(err error) bool {
+	return meta.IsNoMatchError(err) || apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err)
 }
 
 // Get finds a template, an *unstructured.Unstructured that must not be changed. The error is objectcache.ErrNotSynced while it cannot
@@ -227,30 +235,35 @@ func (c *Cache) wrapped(gvk schema.GroupVersionKind) ([]*unstructured.Unstructur
 	return templates, nil
 }
 
-// List is every template of a kind; they are the cache's own. The error is objectcache.ErrNotSynced when the cache cannot tell.
+// List is every template of a kind that is known; they are the cache's own. There may be more: wrapped ones are known before the
+// native ones are. The error is objectcache.ErrNotSynced when none is known and the cache cannot tell.
 func (c *Cache) List(gvk schema.GroupVersionKind) ([]any, error) {
-	return c.list(gvk, metav1.NamespaceAll, func() ([]any, error) { return c.objects.List(gvk) })
+	known, err := c.list(gvk, metav1.NamespaceAll, func() ([]any, error) { return c.objects.List(gvk) })
+	if len(known) > 0 {
+		return known, nil
+	}
+	return known, err
 }
 
-// ListIn is every template of a kind in a namespace; they are the cache's own. The error is objectcache.ErrNotSynced when the cache
-// cannot tell.
+// ListIn is every template of a kind in a namespace; they are the cache's own. The error is objectcache.ErrNotSynced when there may be
+// more than those that are returned with it, as long as the native ones cannot be read.
 func (c *Cache) ListIn(gvk schema.GroupVersionKind, namespace string) ([]any, error) {
 	return c.list(gvk, namespace, func() ([]any, error) { return c.objects.ListIn(gvk, namespace) })
 }
 
-// list puts the wrapped templates of a kind beside the native ones that they do not hide. Where the host has no native ones to
-// show (see State), there are only the wrapped.
+// list puts the wrapped templates of a kind beside the native ones that they do not hide. Of a kind that the host does not have there
+// are only the wrapped, once there is one.
 func (c *Cache) list(gvk schema.GroupVersionKind, namespace string, native func() ([]any, error)) ([]any, error) {
 	wrapped, err := c.wrapped(gvk)
 	if err != nil {
 		return nil, err
 	}
 	natives, err := native()
-	if errors.Is(err, objectcache.ErrNotSynced) && c.State(gvk).Synced {
-		natives, err = nil, nil
-	}
-	if err != nil || len(wrapped) == 0 {
+	if len(wrapped) == 0 {
 		return natives, err
+	}
+	if errors.Is(err, objectcache.ErrNotSynced) && unserved(c.objects.State(gvk).Err) {
+		err = nil
 	}
 	all := make([]any, 0, len(natives)+len(wrapped))
 	hidden := map[types.NamespacedName]bool{}
@@ -265,7 +278,7 @@ func (c *Cache) list(gvk schema.GroupVersionKind, namespace string, native func(
 			all = append(all, obj)
 		}
 	}
-	return all, nil
+	return all, err
 }
 
 func keyOf(object metav1.Object) types.NamespacedName {

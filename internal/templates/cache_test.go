@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -30,6 +31,7 @@ var (
 	widgets    = schema.GroupVersionKind{Group: "example.com", Version: "v1", Kind: "Widget"}
 	resources  = map[schema.GroupKind]schema.GroupVersionResource{
 		configMaps.GroupKind():                      {Version: "v1", Resource: "configmaps"},
+		secrets.GroupKind():                         {Version: "v1", Resource: "secrets"},
 		v1alpha1.WrapperKind("").GroupKind():        v1alpha1.GroupVersion.WithResource("clusterresourcetemplates"),
 		v1alpha1.WrapperKind("default").GroupKind(): v1alpha1.GroupVersion.WithResource("resourcetemplates"),
 	}
@@ -256,6 +258,45 @@ func TestAKindThatTheHostLacksIsThereOnceAnObjectOfItIsWrapped(t *testing.T) {
 	b.delete(t, "w")
 	b.saw(t, &b.events, "Widget w  deleted")
 	b.eventually(t, "the host's refusal again", func() bool { return b.State(widgets).Err != nil })
+}
+
+var secrets = schema.GroupVersionKind{Version: "v1", Kind: "Secret"}
+
+// TestWhatTheHostDoesNotTellOfAKindIsNoEvidence lets every list of a kind fail, one object of which is wrapped.
+func TestWhatTheHostDoesNotTellOfAKindIsNoEvidence(t *testing.T) {
+	resource := schema.GroupResource{Resource: "secrets"}
+	for name, tc := range map[string]struct {
+		err      error
+		synced   bool // as good as
+		complete bool // the wrapped one is all there is
+	}{
+		"it is not served":         {apierrors.NewNotFound(resource, ""), true, true},
+		"it cannot be listed":      {apierrors.NewMethodNotSupported(resource, "list"), true, true},
+		"it may not be read":       {apierrors.NewForbidden(resource, "", nil), true, false},
+		"the host is overburdened": {apierrors.NewTooManyRequests("later", 1), false, false},
+		"the host is starting":     {apierrors.NewServiceUnavailable("starting"), false, false},
+		"conversion fails":         {apierrors.NewInternalError(errors.New("the webhook does not answer")), false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := start(t, wrapped(t, "w", "\"2026-01-01T00:00:00Z\"", "{apiVersion: v1, kind: Secret, metadata: {name: w}}"))
+			b.client.PrependReactor("list", "secrets", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, tc.err })
+			b.Watch(secrets)
+			b.eventually(t, "the host's refusal", func() bool { return b.objects.State(secrets).Err != nil })
+			if got := b.State(secrets).Synced; got != tc.synced {
+				t.Errorf("Synced = %t, want %t", got, tc.synced)
+			}
+			all, err := b.ListIn(secrets, "shop")
+			if len(all) != 1 || (err == nil) != tc.complete || (err != nil && !errors.Is(err, objectcache.ErrNotSynced)) {
+				t.Errorf("ListIn() = %v, %v, want the wrapped one and whether that is all: %t", all, err, tc.complete)
+			}
+			if all, err := b.List(secrets); len(all) != 1 || err != nil {
+				t.Errorf("List() = %v, %v, want the wrapped one", all, err)
+			}
+			if _, _, err := b.Get(secrets, types.NamespacedName{Namespace: "shop", Name: "other"}); !errors.Is(err, objectcache.ErrNotSynced) {
+				t.Errorf("Get() of another one = %v, want ErrNotSynced", err)
+			}
+		})
+	}
 }
 
 func TestUnwrapTakesWhatMembersGetFromTheManifestAndTheRestFromTheWrapper(t *testing.T) {
