@@ -57,11 +57,12 @@ func TestAStandbyFollowsTheLeadersClustersAndWritesNothing(t *testing.T) {
 		calls   []string
 		again   time.Duration
 	}{
-		"the leader's own looks count": {true, []client.Object{cluster(func(*v1alpha1.Cluster) {})}, nil, 0},
-		"one that is gone":             {false, nil, []string{"disconnect berlin"}, 0},
-		"one that nobody has met":      {false, []client.Object{cluster(func(c *v1alpha1.Cluster) { c.Spec.ID = "" })}, []string{"disconnect berlin"}, time.Minute},
-		"one without credentials":      {false, []client.Object{cluster(func(*v1alpha1.Cluster) {})}, []string{"disconnect berlin"}, time.Second},
-		"one that does not answer":     {false, []client.Object{cluster(func(*v1alpha1.Cluster) {}), secret}, nil, time.Second},
+		"the leader's own looks count":   {true, []client.Object{cluster(func(*v1alpha1.Cluster) {})}, nil, 0},
+		"one that is gone on the leader": {true, nil, []string{"disconnect berlin"}, 0},
+		"one that is gone":               {false, nil, []string{"disconnect berlin"}, 0},
+		"one that nobody has met":        {false, []client.Object{cluster(func(c *v1alpha1.Cluster) { c.Spec.ID = "" })}, []string{"disconnect berlin"}, time.Minute},
+		"one without credentials":        {false, []client.Object{cluster(func(*v1alpha1.Cluster) {})}, []string{"disconnect berlin"}, time.Second},
+		"one that does not answer":       {false, []client.Object{cluster(func(*v1alpha1.Cluster) {}), secret}, nil, time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := &calls{}
@@ -91,5 +92,21 @@ func TestAStandbyFollowsTheLeadersClustersAndWritesNothing(t *testing.T) {
 				t.Errorf("it comes back after %s, want about %s", result.RequeueAfter, tc.again)
 			}
 		})
+	}
+}
+
+func TestTheLeaderDisconnectsWhatSomebodyTookTheFinalizerOff(t *testing.T) {
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	c := &calls{}
+	r := &Reconciler{client: fake.NewClientBuilder().WithScheme(scheme).Build(), options: Options{Connections: c}}
+	result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKey{Name: "berlin"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"disconnect berlin"}, c.made); diff != "" || result != (ctrl.Result{}) {
+		t.Errorf("it comes back after %s; calls differ (-want +got):\n%s", result.RequeueAfter, diff)
 	}
 }

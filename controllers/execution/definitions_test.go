@@ -98,8 +98,8 @@ func TestObjectsStayWhenTheirTemplateIsNotWhatEnds(t *testing.T) {
 	const bindings, templates, clusters = "resourcebindings.flotilla.dev", "resourcetemplates.flotilla.dev", "clusters.flotilla.dev"
 	for name, tc := range map[string]struct {
 		binding v1alpha1.Binding
-		cluster *v1alpha1.Cluster
-		ends    string // the definition that is being deleted
+		cluster *v1alpha1.Cluster // as the host's API server has it; nil for none
+		ends    string            // the definition that is being deleted
 		want    bool
 		asked   []string
 	}{
@@ -110,17 +110,23 @@ func TestObjectsStayWhenTheirTemplateIsNotWhatEnds(t *testing.T) {
 		"the cluster leaves":                     {binding(false), cluster(v1alpha1.RemoveObjects, true), "", false, []string{clusters}},
 		"the cluster leaves with its definition": {binding(false), cluster(v1alpha1.RemoveObjects, true), clusters, true, []string{clusters}},
 		"the cluster leaves what it has":         {binding(false), cluster(v1alpha1.KeepObjects, true), "", true, nil},
+		"the cluster is gone, and it moves":      {binding(false), nil, "", true, nil},
+		"the cluster is gone, the template goes": {binding(true), nil, "", true, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var asked []string
+			host := fake.NewClientBuilder().WithScheme(scheme)
+			if tc.cluster != nil {
+				host.WithObjects(tc.cluster)
+			}
 			w := &worker{dispatcher: &dispatcher{
-				host: fake.NewClientBuilder().WithScheme(scheme).WithObjects(tc.cluster).Build(),
+				mgr: live{reader: host.Build()},
 				definitions: definitionsOf(&asked, tc.ends, func(d *metav1.PartialObjectMetadata) error {
 					d.DeletionTimestamp = &metav1.Time{Time: installed}
 					return nil
 				}),
 			}, member: &membercluster.Member{Name: "member1"}}
-			got, err := w.keepsObjects(t.Context(), webKey, tc.binding)
+			got, err := w.keepsObjects(t.Context(), webKey, tc.binding, tc.binding == nil || tc.binding.GetDeletionTimestamp() != nil)
 			if err != nil {
 				t.Fatal(err)
 			}

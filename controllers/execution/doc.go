@@ -15,5 +15,6 @@
 //	object changed in a member ──────────────────▶ that member's queue
 //
 // An object is deleted in a member only on evidence read at that moment: the binding, read from the host's
-// API server and not from a cache, is gone, is being deleted, or does not name the member.
+// API server and not from a cache, is gone, is being deleted, or does not name the member; and the member's Cluster, read in the same
+// way, does not say Keep. A Cluster that is gone has ordered nothing: the object stays.
 package execution

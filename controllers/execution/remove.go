@@ -85,12 +85,8 @@ func (w *worker) held(ctx context.Context, key types.NamespacedName, binding v1a
 // removeObject deletes or releases one object, and tells what became of it: Gone when nothing of ours is left of it, Hold when
 // it stays because the host has forgotten that it wrote it.
 func (w *worker) removeObject(ctx context.Context, key types.NamespacedName, binding v1alpha1.Binding, observed *membercluster.Observed) (applyplan.Action, error) {
-	keep, err := w.keepsObjects(ctx, key, binding)
-	if err != nil {
-		return applyplan.Wait, hostError{err}
-	}
 	// What the watch shows may be behind: an object that was released, or replaced by a foreign one, still looks ours.
-	observed, err = w.fresh(ctx, observed)
+	observed, err := w.fresh(ctx, observed)
 	if err != nil {
 		return applyplan.Wait, err
 	}
@@ -98,13 +94,17 @@ func (w *worker) removeObject(ctx context.Context, key types.NamespacedName, bin
 	if err != nil {
 		return applyplan.Wait, hostError{err}
 	}
-	// Last, because the member may have taken its time: the cluster may have been chosen again meanwhile.
-	proven, err := w.provenUnwanted(ctx, key)
+	// After the member's answer, which may have taken its time: the cluster may have been chosen again meanwhile.
+	binding, going, err := w.latest(ctx, key, binding)
 	if err != nil {
 		return applyplan.Wait, hostError{err}
 	}
-	if !proven {
+	if !going && names(binding, w.member.Name) {
 		return applyplan.Wait, nil
+	}
+	keep, err := w.keepsObjects(ctx, key, binding, going)
+	if err != nil {
+		return applyplan.Wait, hostError{err}
 	}
 	decision := applyplan.Decide(applyplan.Facts{Binding: key.String(), Keep: keep, Live: liveOf(observed), Forgotten: !mayGo})
 	switch decision.Action {
@@ -143,23 +143,23 @@ func (w *worker) fresh(ctx context.Context, known *membercluster.Observed) (*mem
 	return observed, err
 }
 
-// provenUnwanted reads the binding from the host's API server, past every cache: it is gone, is being
-// deleted, or does not name the member. Anything else proves nothing.
-func (w *worker) provenUnwanted(ctx context.Context, key types.NamespacedName) (bool, error) {
-	binding, err := hostindex.Binding(ctx, w.mgr.GetAPIReader(), key)
-	if apierrors.IsNotFound(err) {
-		return true, nil
+// latest reads a binding from the host's API server, past every cache, and says whether it goes. One that is gone is as it was known last,
+// nil where it was not. A member's object is deleted only when it goes, or does not name the member; anything else proves nothing.
+func (w *worker) latest(ctx context.Context, key types.NamespacedName, known v1alpha1.Binding) (binding v1alpha1.Binding, going bool, err error) {
+	binding, err = hostindex.Binding(ctx, w.mgr.GetAPIReader(), key)
+	switch {
+	case apierrors.IsNotFound(err):
+		return known, true, nil
+	case err != nil:
+		return nil, false, fmt.Errorf("making sure that binding %s does not want it in %s: %w", key, w.member.Name, err)
 	}
-	if err != nil {
-		return false, fmt.Errorf("making sure that binding %s does not want it in %s: %w", key, w.member.Name, err)
-	}
-	return binding.GetDeletionTimestamp() != nil || !names(binding, w.member.Name), nil
+	return binding, binding.GetDeletionTimestamp() != nil, nil
 }
 
 // keepsObjects says whether objects stay in the member, without marks: because the policy preserves them when the template goes, because
-// the Cluster is leaving and its deletionPolicy is Keep, or because all this goes only with its definitions.
-func (w *worker) keepsObjects(ctx context.Context, key types.NamespacedName, binding v1alpha1.Binding) (bool, error) {
-	going := binding == nil || binding.GetDeletionTimestamp() != nil
+// the Cluster is leaving and its deletionPolicy is Keep, or because all this goes only with its definitions. The binding is what latest
+// read.
+func (w *worker) keepsObjects(ctx context.Context, key types.NamespacedName, binding v1alpha1.Binding, going bool) (bool, error) {
 	if going && binding != nil && binding.BindingSpec().Preserves(w.member.Name) {
 		return true, nil
 	}
@@ -169,14 +169,18 @@ func (w *worker) keepsObjects(ctx context.Context, key types.NamespacedName, bin
 	return w.definitions.endBinding(ctx, key, binding)
 }
 
-// leavesObjects says whether the Cluster is leaving, and what the member holds stays there.
+// leavesObjects says whether the Cluster is leaving, and what the member holds stays there. It is read from the host's API server: what a
+// cache lacks, or knew before its user said Keep, is no order to delete. A Cluster that is gone has ordered nothing either: one that left
+// in order is disconnected before it goes, so somebody took its finalizer off.
 func (w *worker) leavesObjects(ctx context.Context) (bool, error) {
 	cluster := &v1alpha1.Cluster{}
-	err := w.host.Get(ctx, client.ObjectKey{Name: w.member.Name}, cluster)
+	err := w.mgr.GetAPIReader().Get(ctx, client.ObjectKey{Name: w.member.Name}, cluster)
 	switch {
-	case client.IgnoreNotFound(err) != nil:
-		return false, err
-	case err == nil && cluster.DeletionTimestamp == nil:
+	case apierrors.IsNotFound(err):
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("making sure how Cluster %s leaves: %w", w.member.Name, err)
+	case cluster.DeletionTimestamp == nil:
 		return false, nil
 	case cluster.Spec.DeletionPolicy == v1alpha1.KeepObjects:
 		return true, nil

@@ -1,11 +1,22 @@
 package execution
 
 import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/applyplan"
+	"github.com/flotilla-dev/flotilla/internal/hostindex"
 )
 
 func TestACopyThatGoesFirstGoesAfterItsPods(t *testing.T) {
@@ -27,5 +38,108 @@ func TestACopyThatGoesFirstGoesAfterItsPods(t *testing.T) {
 				t.Errorf("propagation() = %s, want %s", got, tc.want)
 			}
 		})
+	}
+}
+
+// owned is a member's API server that has one Deployment of ours, and notes how it is asked to change it.
+type owned struct {
+	mu    sync.Mutex
+	asked []string
+}
+
+func (o *owned) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.asked = append(o.asked, r.Method)
+	}
+	answering{func() any {
+		return map[string]any{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": map[string]any{
+			"namespace": "shop", "name": "web", "uid": "1", "resourceVersion": "7",
+			"labels":      map[string]any{v1alpha1.ManagedLabel: "true"},
+			"annotations": map[string]any{v1alpha1.HostAnnotation: "host", v1alpha1.BindingAnnotation: webKey.String()},
+		}}
+	}}.ServeHTTP(w, r)
+}
+
+// TestOnlyWhatTheHostItselfSaysLetsAnObjectGo gives the manager a cache that is behind the host's API server.
+func TestOnlyWhatTheHostItselfSaysLetsAnObjectGo(t *testing.T) {
+	cluster := func(policy v1alpha1.ClusterDeletionPolicy, leaving bool) client.Object {
+		c := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "member1"}, Spec: v1alpha1.ClusterSpec{DeletionPolicy: policy}}
+		if leaving {
+			c.DeletionTimestamp, c.Finalizers = &metav1.Time{Time: installed}, []string{v1alpha1.ClusterFinalizer}
+		}
+		return c
+	}
+	going := func(change func(*v1alpha1.ResourceBinding)) client.Object {
+		b := binding(true)
+		b.Spec.Resource = v1alpha1.ObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "shop", Name: "web"}
+		change(b)
+		return b
+	}
+	preserved := func(b *v1alpha1.ResourceBinding) { b.Spec.PreserveResourcesOnDeletion = ptr.To(true) }
+	stays, leaves, keeps := cluster(v1alpha1.RemoveObjects, false), cluster(v1alpha1.RemoveObjects, true), cluster(v1alpha1.KeepObjects, true)
+	deleted, released := []string{http.MethodDelete}, []string{http.MethodPatch}
+	for name, tc := range map[string]struct {
+		cached, read []client.Object
+		want         []string
+	}{
+		"the binding goes":                                   {[]client.Object{going(nothing), stays}, []client.Object{going(nothing), stays}, deleted},
+		"the binding is gone":                                {[]client.Object{stays}, []client.Object{stays}, deleted},
+		"the binding names another cluster":                  {[]client.Object{elsewhere(nothing), stays}, []client.Object{elsewhere(nothing), stays}, deleted},
+		"the Cluster leaves and its objects go":              {[]client.Object{elsewhere(nothing), leaves}, []client.Object{elsewhere(nothing), leaves}, deleted},
+		"the Cluster leaves and keeps them":                  {[]client.Object{going(nothing), keeps}, []client.Object{going(nothing), keeps}, released},
+		"the cache does not know that it keeps them":         {[]client.Object{going(nothing), stays}, []client.Object{going(nothing), keeps}, released},
+		"the Cluster is gone":                                {[]client.Object{going(nothing)}, []client.Object{going(nothing)}, released},
+		"the Cluster is gone, but not from the cache":        {[]client.Object{elsewhere(nothing), stays}, []client.Object{elsewhere(nothing)}, released},
+		"the cache does not know the Cluster":                {[]client.Object{going(nothing)}, []client.Object{going(nothing), stays}, deleted},
+		"the binding preserves it":                           {[]client.Object{going(preserved), stays}, []client.Object{going(preserved), stays}, released},
+		"the cache does not know that the binding preserves": {[]client.Object{going(nothing), stays}, []client.Object{going(preserved), stays}, released},
+		"the cache does not know the binding, and it does":   {[]client.Object{stays}, []client.Object{going(preserved), stays}, released},
+		"the binding is gone, and preserved it":              {[]client.Object{going(preserved), stays}, []client.Object{stays}, released},
+		"the cluster was chosen again":                       {[]client.Object{elsewhere(nothing), stays}, []client.Object{elsewhere(decided), stays}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server, asked := &owned{}, []string{}
+			w := newWorker(t.Context(), &dispatcher{
+				host: hostWith(t, tc.cached...), mgr: live{reader: hostWith(t, tc.read...)}, named: newNamed(), definitions: definitionsOf(&asked, "", nil),
+			}, connected(t, server))
+			known, err := hostindex.Binding(t.Context(), w.host, webKey)
+			if client.IgnoreNotFound(err) != nil {
+				t.Fatal(err)
+			}
+			observed, err := w.member.Read(t.Context(), schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}, webKey)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.removeObject(t.Context(), webKey, known, observed); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, server.asked); diff != "" {
+				t.Errorf("what the member is asked for (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAHostThatDoesNotSayHowAClusterLeavesLetsNothingGo(t *testing.T) {
+	server, broken := &owned{}, errors.New("the host does not answer")
+	host := hostWith(t)
+	w := newWorker(t.Context(), &dispatcher{host: host, named: newNamed(), mgr: live{reader: interceptor.NewClient(host, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+			if _, ok := obj.(*v1alpha1.Cluster); ok {
+				return broken
+			}
+			return c.Get(ctx, key, obj, opts...)
+		},
+	})}}, connected(t, server))
+	observed, err := w.member.Read(t.Context(), schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}, webKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	action, err := w.removeObject(t.Context(), webKey, nil, observed)
+	var told hostError
+	if action != applyplan.Wait || !errors.Is(err, broken) || !errors.As(err, &told) || len(server.asked) > 0 {
+		t.Errorf("removeObject() = %s, %v, and the member is asked for %v; want to wait with the host's error", action, err, server.asked)
 	}
 }
