@@ -428,6 +428,11 @@ func TestMembersThatChangeWhatTheyAreGivenAreNotWrittenToAgain(t *testing.T) {
 	}
 	unchanged(t, before, versions(t, fleet, objects), others)
 	expect.Seen(t, fleet.Host, expect.Binding(builder.ConfigMap(ns, reported)), expect.Condition(v1alpha1.ConditionApplied, metav1.ConditionTrue, v1alpha1.ReasonApplied, ""))
+
+	t.Log("it all goes with its namespace, while Flotilla has still the right to manage Roles in the members")
+	namespace := builder.TemplateNamespace(ns)
+	expect.Delete(t, fleet.Host, namespace)
+	expect.Gone(t, fleet.Host, namespace)
 }
 
 // testify takes the writes to the witness out of those that were counted, and returns them by member.
