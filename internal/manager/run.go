@@ -3,6 +3,7 @@ package manager
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -10,6 +11,7 @@ import (
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -21,6 +23,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/configfile"
 	"github.com/flotilla-dev/flotilla/internal/fence"
 	"github.com/flotilla-dev/flotilla/internal/journal"
+	"github.com/flotilla-dev/flotilla/internal/rewatch"
 )
 
 // +kubebuilder:rbac:groups="",resources=namespaces,resourceNames=kube-system,verbs=get
@@ -77,6 +80,7 @@ func options(c configfile.Manager) ctrl.Options {
 		Scheme: Scheme(),
 		Cache: cache.Options{
 			DefaultTransform: cache.TransformStripManagedFields(),
+			NewInformer:      informer,
 			// Which taints of a Cluster are Flotilla's own is told by its managedFields.
 			ByObject: map[client.Object]cache.ByObject{&v1alpha1.Cluster{}: {Transform: func(object any) (any, error) { return object, nil }}},
 		},
@@ -88,6 +92,11 @@ func options(c configfile.Manager) ctrl.Options {
 		HealthProbeBindAddress: c.Health.BindAddress,
 		PprofBindAddress:       c.Pprof.BindAddress,
 	}
+}
+
+// informer watches a kind on the host, and is soon back when the host was away.
+func informer(from toolscache.ListerWatcher, example runtime.Object, resync time.Duration, indexers toolscache.Indexers) toolscache.SharedIndexInformer {
+	return toolscache.NewSharedIndexInformer(rewatch.Soon(from, rewatch.Host()), example, resync, indexers)
 }
 
 func metrics(m configfile.Metrics) metricsserver.Options {

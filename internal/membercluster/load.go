@@ -19,6 +19,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/internal/capacity"
 	"github.com/flotilla-dev/flotilla/internal/interpreter"
+	"github.com/flotilla-dev/flotilla/internal/rewatch"
 )
 
 // tableInterval is how often a member's table is made anew at most while its nodes and pods change.
@@ -150,7 +151,7 @@ func (l *Load) inform() error {
 	} {
 		list := toolscache.NewFilteredListWatchFromClient(l.client.CoreV1().RESTClient(), kind.resource, metav1.NamespaceAll,
 			func(o *metav1.ListOptions) { o.FieldSelector = kind.selector })
-		informer := toolscache.NewSharedIndexInformer(list, kind.object, 0, toolscache.Indexers{})
+		informer := toolscache.NewSharedIndexInformer(rewatch.Soon(list, rewatch.Member()), kind.object, 0, toolscache.Indexers{})
 		if err := informer.SetTransform(kind.transform); err != nil {
 			return fmt.Errorf("setting the transform of %s: %w", kind.resource, err)
 		}

@@ -26,6 +26,7 @@ import (
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/applyplan"
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
+	"github.com/flotilla-dev/flotilla/internal/rewatch"
 	"github.com/flotilla-dev/flotilla/internal/telemetry"
 )
 
@@ -101,6 +102,7 @@ func newMember(name string, config *rest.Config, o observer) (*Member, error) {
 		LabelSelector: v1alpha1.ManagedLabel + "=true",
 		Transform:     o.transform,
 		Indexers:      toolscache.Indexers{byBinding: bindingOf},
+		Pace:          rewatch.Member(),
 	})
 	m.Objects.OnEvent(m.settle)
 	m.Objects.OnStateChange(m.noteServed)

@@ -9,13 +9,17 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
+	apiwatch "k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/dynamic/dynamicinformer"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/flotilla-dev/flotilla/internal/rewatch"
 )
 
 // ErrNotSynced says that a kind is not watched, or that its first list has not arrived. It is no evidence
@@ -34,6 +38,8 @@ type Options struct {
 	Transform toolscache.TransformFunc
 	// Indexers are added to every kind.
 	Indexers toolscache.Indexers
+	// Pace is how often a cluster that is away is asked again, see rewatch.Soon; nothing is rewatch.Host.
+	Pace wait.Backoff
 }
 
 // Event says that an object of a watched kind was seen, changed or went away.
@@ -82,6 +88,9 @@ type watch struct {
 
 // New makes a cache that watches nothing yet.
 func New(o Options) *Cache {
+	if o.Pace == (wait.Backoff{}) {
+		o.Pace = rewatch.Host()
+	}
 	return &Cache{options: o, watches: map[schema.GroupVersionKind]*watch{}}
 }
 
@@ -317,9 +326,8 @@ func (c *Cache) run(ctx context.Context, gvk schema.GroupVersionKind, w *watch) 
 }
 
 func (c *Cache) inform(ctx context.Context, gvk schema.GroupVersionKind, w *watch, gvr schema.GroupVersionResource) (toolscache.SharedIndexInformer, error) {
-	informer := dynamicinformer.NewFilteredDynamicInformer(c.options.Client, gvr, metav1.NamespaceAll, 0, c.indexers(), func(o *metav1.ListOptions) {
-		o.LabelSelector = c.options.LabelSelector
-	}).Informer()
+	informer := toolscache.NewSharedIndexInformerWithOptions(c.source(gvr), &unstructured.Unstructured{},
+		toolscache.SharedIndexInformerOptions{Indexers: c.indexers(), ObjectDescription: gvr.String()})
 	if c.options.Transform != nil {
 		if err := informer.SetTransform(c.options.Transform); err != nil {
 			return nil, fmt.Errorf("setting the transform of %s: %w", gvk.Kind, err)
@@ -345,6 +353,21 @@ func (c *Cache) inform(ctx context.Context, gvk schema.GroupVersionKind, w *watc
 		return nil, fmt.Errorf("listening to %s: %w", gvk.Kind, err)
 	}
 	return informer, nil
+}
+
+// source is where the informer of a resource gets its objects from.
+func (c *Cache) source(gvr schema.GroupVersionResource) toolscache.ListerWatcher {
+	resource := c.options.Client.Resource(gvr)
+	return rewatch.Soon(toolscache.ToListWatcherWithWatchListSemantics(&toolscache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			o.LabelSelector = c.options.LabelSelector
+			return resource.List(ctx, o)
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (apiwatch.Interface, error) {
+			o.LabelSelector = c.options.LabelSelector
+			return resource.Watch(ctx, o)
+		},
+	}, c.options.Client), c.options.Pace)
 }
 
 // indexers copies the indexers, because an informer keeps the map that it is given.
