@@ -62,6 +62,34 @@ func (o *owned) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}}.ServeHTTP(w, r)
 }
 
+// web is a binding of the Deployment of owned, as another says but for the template.
+func web(b *v1alpha1.ResourceBinding) client.Object {
+	b.Spec.Resource = v1alpha1.ObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "shop", Name: "web"}
+	return b
+}
+
+// removed is what a member is asked for when what it holds because of webKey is to go, and the host's API server holds one thing and the
+// manager's cache another.
+func removed(t *testing.T, cached, read []client.Object) []string {
+	t.Helper()
+	server, asked := &owned{}, []string{}
+	w := newWorker(t.Context(), &dispatcher{
+		host: hostWith(t, cached...), mgr: live{reader: hostWith(t, read...)}, named: newNamed(), definitions: definitionsOf(&asked, "", nil),
+	}, connected(t, server))
+	known, err := hostindex.Binding(t.Context(), w.host, webKey)
+	if client.IgnoreNotFound(err) != nil {
+		t.Fatal(err)
+	}
+	observed, err := w.member.Read(t.Context(), schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}, webKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.removeObject(t.Context(), webKey, known, observed); err != nil {
+		t.Fatal(err)
+	}
+	return server.asked
+}
+
 // TestOnlyWhatTheHostItselfSaysLetsAnObjectGo gives the manager a cache that is behind the host's API server.
 func TestOnlyWhatTheHostItselfSaysLetsAnObjectGo(t *testing.T) {
 	cluster := func(policy v1alpha1.ClusterDeletionPolicy, leaving bool) client.Object {
@@ -73,9 +101,8 @@ func TestOnlyWhatTheHostItselfSaysLetsAnObjectGo(t *testing.T) {
 	}
 	going := func(change func(*v1alpha1.ResourceBinding)) client.Object {
 		b := binding(true)
-		b.Spec.Resource = v1alpha1.ObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "shop", Name: "web"}
 		change(b)
-		return b
+		return web(b)
 	}
 	preserved := func(b *v1alpha1.ResourceBinding) { b.Spec.PreserveResourcesOnDeletion = ptr.To(true) }
 	stays, leaves, keeps := cluster(v1alpha1.RemoveObjects, false), cluster(v1alpha1.RemoveObjects, true), cluster(v1alpha1.KeepObjects, true)
@@ -100,22 +127,7 @@ func TestOnlyWhatTheHostItselfSaysLetsAnObjectGo(t *testing.T) {
 		"the cluster was chosen again":                       {[]client.Object{elsewhere(nothing), stays}, []client.Object{elsewhere(decided), stays}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server, asked := &owned{}, []string{}
-			w := newWorker(t.Context(), &dispatcher{
-				host: hostWith(t, tc.cached...), mgr: live{reader: hostWith(t, tc.read...)}, named: newNamed(), definitions: definitionsOf(&asked, "", nil),
-			}, connected(t, server))
-			known, err := hostindex.Binding(t.Context(), w.host, webKey)
-			if client.IgnoreNotFound(err) != nil {
-				t.Fatal(err)
-			}
-			observed, err := w.member.Read(t.Context(), schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}, webKey)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := w.removeObject(t.Context(), webKey, known, observed); err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(tc.want, server.asked); diff != "" {
+			if diff := cmp.Diff(tc.want, removed(t, tc.cached, tc.read)); diff != "" {
 				t.Errorf("what the member is asked for (-want +got):\n%s", diff)
 			}
 		})
@@ -141,5 +153,48 @@ func TestAHostThatDoesNotSayHowAClusterLeavesLetsNothingGo(t *testing.T) {
 	var told hostError
 	if action != applyplan.Wait || !errors.Is(err, broken) || !errors.As(err, &told) || len(server.asked) > 0 {
 		t.Errorf("removeObject() = %s, %v, and the member is asked for %v; want to wait with the host's error", action, err, server.asked)
+	}
+}
+
+func TestWhatAPolicyWasAskedToPreserveStaysAlthoughTheBindingWasNotTold(t *testing.T) {
+	preserve := v1alpha1.PropagationSpec{PreserveResourcesOnDeletion: ptr.To(true)}
+	lazy := v1alpha1.PropagationSpec{PreserveResourcesOnDeletion: ptr.To(true), ActivationPreference: v1alpha1.ActivationLazy}
+	local := func(spec v1alpha1.PropagationSpec) client.Object {
+		return &v1alpha1.PropagationPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}, Spec: spec}
+	}
+	global := func(spec v1alpha1.PropagationSpec) client.Object {
+		return &v1alpha1.ClusterPropagationPolicy{ObjectMeta: metav1.ObjectMeta{Name: "web"}, Spec: spec}
+	}
+	under := func(namespace string, change func(*v1alpha1.ResourceBinding)) client.Object {
+		b := binding(true)
+		b.Spec.Policy = &v1alpha1.PolicyReference{Namespace: namespace, Name: "web"}
+		change(b)
+		return web(b)
+	}
+	moved := func(b *v1alpha1.ResourceBinding) { b.DeletionTimestamp, b.Spec.Clusters = nil, nil }
+	preserved := func(b *v1alpha1.ResourceBinding) { b.Spec.PreserveResourcesOnDeletion = ptr.To(true) }
+	deleted, released := []string{http.MethodDelete}, []string{http.MethodPatch}
+	for name, tc := range map[string]struct {
+		binding client.Object
+		cached  []client.Object
+		read    []client.Object
+		want    []string
+	}{
+		"the cache does not know what the policy says": {under("shop", nothing), []client.Object{local(v1alpha1.PropagationSpec{})}, []client.Object{local(preserve)}, released},
+		"that of all namespaces says it":               {under("", nothing), nil, []client.Object{global(preserve)}, released},
+		"only the other one says it":                   {under("shop", nothing), nil, []client.Object{local(v1alpha1.PropagationSpec{}), global(preserve)}, deleted},
+		"it says it no more":                           {under("shop", nothing), []client.Object{local(preserve)}, []client.Object{local(v1alpha1.PropagationSpec{})}, deleted},
+		"it waits for a change of the template":        {under("shop", nothing), nil, []client.Object{local(lazy)}, deleted},
+		"it is gone":                                   {under("shop", nothing), []client.Object{local(preserve)}, nil, deleted},
+		"it is gone, and the binding was told":         {under("shop", preserved), nil, nil, released},
+		"the template moves":                           {under("shop", moved), nil, []client.Object{local(preserve)}, deleted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stays := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "member1"}}
+			got := removed(t, append(tc.cached, tc.binding, stays), append(tc.read, tc.binding, stays))
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("what the member is asked for (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
