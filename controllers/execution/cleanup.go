@@ -3,6 +3,7 @@ package execution
 import (
 	"context"
 	"fmt"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -26,11 +27,12 @@ import (
 // cleanup lets go of bindings that are being deleted once no member keeps an object because of them.
 type cleanup struct {
 	host  client.Client
+	live  client.Reader // past every cache
 	board *report.Board
 }
 
 func setupCleanup(mgr ctrl.Manager, board *report.Board) error {
-	r := &cleanup{host: mgr.GetClient(), board: board}
+	r := &cleanup{host: mgr.GetClient(), live: mgr.GetAPIReader(), board: board}
 	c, err := controller.NewTyped("execution-cleanup", mgr, controller.TypedOptions[types.NamespacedName]{
 		Reconciler: r, MaxConcurrentReconciles: 8,
 	})
@@ -70,9 +72,9 @@ func (r *cleanup) Reconcile(ctx context.Context, key types.NamespacedName) (reco
 	if binding.GetDeletionTimestamp() == nil || !controllerutil.ContainsFinalizer(binding, v1alpha1.BindingFinalizer) {
 		return reconcile.Result{}, nil
 	}
-	clean, err := r.isClean(ctx, binding)
+	clean, again, err := r.isClean(ctx, binding)
 	if err != nil || !clean {
-		return reconcile.Result{}, err
+		return reconcile.Result{RequeueAfter: again}, err
 	}
 	before, ok := binding.DeepCopyObject().(client.Object)
 	if !ok {
@@ -101,9 +103,9 @@ func (r *cleanup) forgetMember(ctx context.Context, e event.DeleteEvent, queue w
 	}
 }
 
-// isClean says whether every member that the binding concerns has been asked, since the binding is being
-// deleted, and holds nothing because of it. A member whose Cluster is gone has left.
-func (r *cleanup) isClean(ctx context.Context, binding v1alpha1.Binding) (bool, error) {
+// isClean says whether every member that the binding concerns has been asked, since the binding is being deleted, and holds nothing because
+// of it. A member whose Cluster is gone has left. Where again is zero, what a member says or the end of its Cluster leads back here.
+func (r *cleanup) isClean(ctx context.Context, binding v1alpha1.Binding) (clean bool, again time.Duration, err error) {
 	reports := r.board.Reports(client.ObjectKeyFromObject(binding))
 	concerned := mentioned(binding)
 	for cluster, said := range reports {
@@ -115,10 +117,27 @@ func (r *cleanup) isClean(ctx context.Context, binding v1alpha1.Binding) (bool, 
 		if reports[cluster].Cleared(binding) {
 			continue
 		}
-		err := r.host.Get(ctx, client.ObjectKey{Name: cluster}, &v1alpha1.Cluster{})
-		if !apierrors.IsNotFound(err) {
-			return false, err
+		if left, again, err := r.hasLeft(ctx, cluster); err != nil || !left {
+			return false, again, err
 		}
 	}
-	return true, nil
+	return true, 0, nil
+}
+
+// hasLeft says whether a member's Cluster is gone. A cache that lacks it proves nothing: it may be one that joined while its watch was away,
+// and may go without the watch telling.
+func (r *cleanup) hasLeft(ctx context.Context, name string) (left bool, again time.Duration, err error) {
+	key := client.ObjectKey{Name: name}
+	err = r.host.Get(ctx, key, &v1alpha1.Cluster{}, client.UnsafeDisableDeepCopy)
+	if !apierrors.IsNotFound(err) {
+		return false, 0, err
+	}
+	err = r.live.Get(ctx, key, &v1alpha1.Cluster{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return true, 0, nil
+	case err != nil:
+		return false, 0, fmt.Errorf("making sure that Cluster %s is gone: %w", name, err)
+	}
+	return false, recheckRemoving, nil
 }

@@ -1,14 +1,19 @@
 package execution
 
 import (
+	"context"
+	"errors"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/report"
@@ -64,12 +69,42 @@ func TestABindingIsLetGoOfWhenNoMemberHoldsAnythingBecauseOfIt(t *testing.T) {
 			for cluster, r := range tc.reports {
 				board.Post(webKey, cluster, r)
 			}
-			if _, err := (&cleanup{host: host, board: board}).Reconcile(t.Context(), webKey); err != nil {
+			if _, err := (&cleanup{host: host, live: host, board: board}).Reconcile(t.Context(), webKey); err != nil {
 				t.Fatal(err)
 			}
 			err := host.Get(t.Context(), webKey, &v1alpha1.ResourceBinding{})
 			if got := apierrors.IsNotFound(err); got != tc.want {
 				t.Errorf("let go = %v (%v), want %v", got, err, tc.want)
+			}
+		})
+	}
+}
+
+func TestAMemberHasNotLeftBecauseItIsMissingInTheCache(t *testing.T) {
+	broken := errors.New("the host does not answer")
+	cluster := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "member2"}}
+	for name, tc := range map[string]struct {
+		live   client.Reader
+		result reconcile.Result
+		err    error
+		want   bool
+	}{
+		"it is gone":             {live: hostWith(t), want: true},
+		"it joined a moment ago": {live: hostWith(t, cluster), result: reconcile.Result{RequeueAfter: recheckRemoving}},
+		"the host does not say either": {live: interceptor.NewClient(hostWith(t), interceptor.Funcs{Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
+			return broken
+		}}), err: broken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			host, board := hostWith(t, binding(true)), report.NewBoard()
+			board.Post(webKey, "member1", gone(3))
+			result, err := (&cleanup{host: host, live: tc.live, board: board}).Reconcile(t.Context(), webKey)
+			if diff := cmp.Diff(tc.result, result); diff != "" || !errors.Is(err, tc.err) {
+				t.Errorf("it fails with %v, want %v; when it is looked at again (-want +got):\n%s", err, tc.err, diff)
+			}
+			err = host.Get(t.Context(), webKey, &v1alpha1.ResourceBinding{})
+			if got := apierrors.IsNotFound(err); got != tc.want {
+				t.Errorf("let go = %t (%v), want %t", got, err, tc.want)
 			}
 		})
 	}
