@@ -11,8 +11,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/test/builder"
 	"github.com/flotilla-dev/flotilla/test/expect"
 	"github.com/flotilla-dev/flotilla/test/fleet/local"
@@ -60,6 +62,10 @@ func changed(change func(*copied)) []map[string]copied {
 	want[0]["member1"] = c
 	return want
 }
+
+// onceReady stands before what is applied when the policy nginx is known: a template stays with the first policy that takes it, and
+// policies of two kinds and a template come to the manager in any order.
+const onceReady = "# once the policy is ready\n"
 
 const twoMembers = "  placement: {clusterAffinity: {clusterNames: [member1, member2]}}\n"
 
@@ -133,7 +139,7 @@ var peerCases = map[string]struct {
 	},
 	"the policy of the namespace comes before a ClusterPropagationPolicy (pkg/detector, propagateResource)": {
 		strings.NewReplacer("kind: PropagationPolicy", "kind: ClusterPropagationPolicy", "{name: nginx}\nspec", "{name: peer-NAMESPACE}\nspec", "kind: Deployment, name", "kind: Deployment, namespace: NAMESPACE, name").Replace(policyP) +
-			"  placement: {clusterAffinity: {clusterNames: [member2]}}\n---\n" + policyP + "  placement: {clusterAffinity: {clusterNames: [member1]}}\n---\n" + fmt.Sprintf(nginx, 1, "10m"),
+			"  placement: {clusterAffinity: {clusterNames: [member2]}}\n---\n" + policyP + "  placement: {clusterAffinity: {clusterNames: [member1]}}\n" + onceReady + fmt.Sprintf(nginx, 1, "10m"),
 		same(map[string]int32{"member1": 1}),
 	},
 }
@@ -142,17 +148,15 @@ func TestPoliciesOfThePeerGiveMembersTheSame(t *testing.T) {
 	for name, tc := range peerCases {
 		t.Run(name, func(t *testing.T) {
 			fleet, ns := start(t)
-			dir, err := os.MkdirTemp("", "peer-") // t.TempDir has the test's name in it, and kubectl splits that at its commas
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = os.RemoveAll(dir) })
-			file := filepath.Join(dir, "policies.yaml")
 			documents := strings.NewReplacer(peerVersion, ownVersion, "NAMESPACE", ns).Replace(tc.documents)
-			if err := os.WriteFile(file, []byte(documents), 0o600); err != nil {
-				t.Fatal(err)
+			for i, part := range strings.Split(documents, onceReady) {
+				if i > 0 {
+					expect.Seen(t, fleet.Host, builder.Policy(ns, "nginx"), func(p *v1alpha1.PropagationPolicy) error {
+						return expect.HasCondition(p.Status.Conditions, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonWatching, "")
+					})
+				}
+				applyText(t, fleet, ns, part)
 			}
-			apply(t, fleet, ns, file)
 			expect.Eventually(t, "what the peer gives", func(ctx context.Context) error {
 				got, err := copies(ctx, fleet, ns)
 				if err != nil {
@@ -165,6 +169,21 @@ func TestPoliciesOfThePeerGiveMembersTheSame(t *testing.T) {
 			})
 		})
 	}
+}
+
+// applyText applies documents as users do.
+func applyText(t *testing.T, fleet *local.Fleet, ns, documents string) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "peer-") // t.TempDir has the test's name in it, and kubectl splits that at its commas
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	file := filepath.Join(dir, "policies.yaml")
+	if err := os.WriteFile(file, []byte(documents), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	apply(t, fleet, ns, file)
 }
 
 // copies is what each member holds of the Deployment nginx.
