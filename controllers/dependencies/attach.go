@@ -3,6 +3,7 @@ package dependencies
 import (
 	"context"
 	"fmt"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -14,6 +15,7 @@ import (
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
 	"github.com/flotilla-dev/flotilla/internal/objectpatch"
+	"github.com/flotilla-dev/flotilla/internal/ownwrites"
 )
 
 // request is an owner's entry in the binding of one object.
@@ -27,16 +29,16 @@ type request struct {
 	resource v1alpha1.ObjectReference
 }
 
-// fulfil makes the binding of one object say what an owner asks. It is false when it has to be tried again a little later:
-// others have entries in the same list, so one writes at a time, and never upon a list that is out of date.
-func (r *Reconciler) fulfil(ctx context.Context, q request) (bool, error) {
+// fulfil makes the binding of one object say what an owner asks. It returns when to try again, zero when there is no need to: others
+// have entries in the same list, so one writes at a time, and never upon a list that is out of date.
+func (r *Reconciler) fulfil(ctx context.Context, q request) (time.Duration, error) {
 	if !r.busy.begin(q.key) {
-		return false, nil
+		return ownwrites.Retry, nil
 	}
 	defer r.busy.end(q.key)
 	current, err := r.current(ctx, q.key)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	var version string
 	var have claims
@@ -44,23 +46,29 @@ func (r *Reconciler) fulfil(ctx context.Context, q request) (bool, error) {
 		version, have = current.GetResourceVersion(), claimsOf(current)
 	}
 	if !r.writes.Seen(q.key, version) {
-		return false, nil
+		return r.writes.Wait(q.key), nil
 	}
 	want := q.in(have)
 	if want.preserved, err = r.staying(ctx, want.preserved); err != nil {
-		return false, err
+		return 0, err
 	}
 	switch {
 	case want.equal(have):
-		return true, nil
+		return 0, nil
 	case current != nil && current.GetDeletionTimestamp() != nil:
-		return q.binding == nil, nil // one is made anew when it is gone
+		if q.adds() {
+			return endRetry, nil // one is made anew when it is gone
+		}
+		return 0, nil
 	case len(want.required) == 0 && current.BindingSpec().Attached():
-		return r.detach(ctx, current)
+		return r.settle(q.key, version, r.detach(ctx, current))
 	default:
-		return settle(r.apply(ctx, q, current, want))
+		return r.settle(q.key, version, r.apply(ctx, q, current, want))
 	}
 }
+
+// adds says whether the owner is to have an entry, even if the binding has to be made for it.
+func (q request) adds() bool { return q.binding != nil && q.binding.GetDeletionTimestamp() == nil }
 
 // in is what the object's binding says once the owner's entry is what it asks for.
 func (q request) in(have claims) claims {
@@ -68,8 +76,10 @@ func (q request) in(have claims) claims {
 	before := entryIn(have.required, q.owner.Namespace, q.owner.Name)
 	entry := v1alpha1.BindingSnapshot{Namespace: q.owner.Namespace, Name: q.owner.Name}
 	switch {
-	case q.binding != nil:
+	case q.adds():
 		entry = entryOf(q.binding, before)
+	case q.binding != nil && before != nil:
+		entry = lastEntryOf(q.binding, *before)
 	case q.gone && before != nil:
 		want.preserved = have.inherit(*before)
 	}
@@ -77,12 +87,17 @@ func (q request) in(have claims) claims {
 	return want
 }
 
-// staying are the clusters that are not about to leave the fleet: what happens to the objects in one that is, its Cluster says.
+// staying are the clusters that are not about to leave the fleet: what happens to the objects in one that is, its Cluster says. That
+// the cache does not show a Cluster is no evidence, and what is struck here does not come back: the host is asked for it.
 func (r *Reconciler) staying(ctx context.Context, clusters []string) ([]string, error) {
 	var stay []string
 	for _, name := range clusters {
-		cluster := &v1alpha1.Cluster{}
-		err := r.client.Get(ctx, types.NamespacedName{Name: name}, cluster, client.UnsafeDisableDeepCopy)
+		key, cluster := types.NamespacedName{Name: name}, &v1alpha1.Cluster{}
+		err := r.client.Get(ctx, key, cluster, client.UnsafeDisableDeepCopy)
+		if apierrors.IsNotFound(err) {
+			cluster = &v1alpha1.Cluster{}
+			err = r.live.Get(ctx, key, cluster)
+		}
 		if client.IgnoreNotFound(err) != nil {
 			return nil, fmt.Errorf("reading Cluster %s: %w", name, err)
 		}
@@ -105,34 +120,33 @@ func (r *Reconciler) current(ctx context.Context, key types.NamespacedName) (v1a
 	return binding, nil
 }
 
-// settle sorts out errors that are no failures: the binding was replaced, or its namespace is about to go.
-func settle(err error) (bool, error) {
+// settle sorts out errors of a write upon a version that are no failures: the binding was changed, made or replaced meanwhile, or its
+// namespace is about to go.
+func (r *Reconciler) settle(key types.NamespacedName, version string, err error) (time.Duration, error) {
 	switch {
 	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
-		return false, nil
+		r.writes.Refused(key, version)
+		return r.writes.Wait(key), nil
 	case terminating(err):
-		return true, nil
+		return 0, nil
 	default:
-		return err == nil, err
+		return 0, err
 	}
 }
 
 // detach deletes the binding of an object that goes nowhere any more. Nothing may have changed about it: somebody else may
 // ask for it, or a policy select it.
-func (r *Reconciler) detach(ctx context.Context, current v1alpha1.Binding) (bool, error) {
+func (r *Reconciler) detach(ctx context.Context, current v1alpha1.Binding) error {
 	uid, version := current.GetUID(), current.GetResourceVersion()
 	err := r.client.Delete(ctx, current, client.Preconditions{UID: &uid, ResourceVersion: &version})
-	switch {
-	case apierrors.IsConflict(err):
-		return false, nil
-	case client.IgnoreNotFound(err) != nil:
-		return false, fmt.Errorf("deleting binding %s, which nothing requires: %w", client.ObjectKeyFromObject(current), err)
-	default:
-		return true, nil
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("deleting binding %s, which nothing requires: %w", client.ObjectKeyFromObject(current), err)
 	}
+	return nil
 }
 
-// apply writes who requires an object. current is nil for a binding that is made.
+// apply writes who requires an object. current is nil for a binding that is made. The list is written whole, with the entries of
+// other owners as they were read: the host refuses it when the binding has changed since, or is there although it was not to be.
 func (r *Reconciler) apply(ctx context.Context, q request, current v1alpha1.Binding, want claims) error {
 	spec := &v1alpha1.BindingSpec{Resource: q.resource, RequiredBy: want.required, PreservedIn: want.preserved}
 	if current != nil {
@@ -147,8 +161,10 @@ func (r *Reconciler) apply(ctx context.Context, q request, current v1alpha1.Bind
 	u.SetNamespace(q.key.Namespace)
 	u.SetName(q.key.Name)
 	u.SetFinalizers([]string{v1alpha1.BindingFinalizer})
+	u.SetResourceVersion(objectpatch.AbsentVersion)
 	if current != nil {
 		u.SetUID(current.GetUID())
+		u.SetResourceVersion(current.GetResourceVersion())
 	}
 	owner := client.FieldOwner(objectpatch.DependenciesOwner)
 	if err := r.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), owner, client.ForceOwnership); err != nil {
@@ -178,7 +194,7 @@ func requests(owner types.NamespacedName, binding v1alpha1.Binding, along found,
 			continue
 		}
 		q := request{owner: owner, key: key}
-		if along.unknown.Has(other.BindingSpec().Resource.GroupVersionKind()) {
+		if along.blind {
 			q.binding = binding // nothing is given up because it cannot be seen at the moment
 		}
 		list = append(list, q)

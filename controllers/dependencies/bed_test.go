@@ -72,13 +72,16 @@ func (c *templates) Get(gvk schema.GroupVersionKind, key types.NamespacedName) (
 }
 
 func (c *templates) ListIn(gvk schema.GroupVersionKind, namespace string) ([]any, error) {
+	if err := c.synced(gvk); err != nil {
+		return nil, err
+	}
 	var all []any
 	for o, obj := range c.objects {
 		if o.gvk == gvk && o.key.Namespace == namespace {
 			all = append(all, obj)
 		}
 	}
-	return all, c.synced(gvk)
+	return all, nil
 }
 
 // native is the interpreter, which can be told what an object needs, and to fail.
@@ -99,6 +102,8 @@ func (n *native) Dependencies(obj *unstructured.Unstructured) ([]interpreter.Dep
 type bed struct {
 	*Reconciler
 	host      client.WithWatch
+	cache     *cache
+	clock     *clocktesting.FakePassiveClock
 	templates *templates
 	native    *native
 	applies   int
@@ -118,7 +123,7 @@ func newBed(t *testing.T, objects ...client.Object) *bed {
 			watched: map[schema.GroupVersionKind]bool{deployment: true, configMap: true},
 		},
 	}
-	builder := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
+	builder := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithGlobalResourceVersionCounter().
 		WithStatusSubresource(&v1alpha1.ResourceBinding{}).
 		WithInterceptorFuncs(interceptor.Funcs{
 			Apply: func(ctx context.Context, c client.WithWatch, obj runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
@@ -134,11 +139,50 @@ func newBed(t *testing.T, objects ...client.Object) *bed {
 		t.Fatal(err)
 	}
 	b.host = builder.Build()
-	b.Reconciler = newReconciler(b.host, Options{
-		Templates: b.templates, Interpreter: b.native, Interests: NewInterests(),
-		Clock: clocktesting.NewFakePassiveClock(time.Unix(1_700_000_000, 0)),
-	})
+	b.cache = &cache{WithWatch: b.host, shown: b.host}
+	b.clock = clocktesting.NewFakePassiveClock(time.Unix(1_700_000_000, 0))
+	b.Reconciler = newReconciler(b.cache, b.host, Options{Templates: b.templates, Interpreter: b.native, Interests: NewInterests(), Clock: b.clock})
 	return b
+}
+
+// cache reads what is shown, and writes to the host.
+type cache struct {
+	client.WithWatch
+	shown client.Reader
+}
+
+func (c *cache) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+	return c.shown.Get(ctx, key, obj, opts...)
+}
+
+func (c *cache) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	return c.shown.List(ctx, list, opts...)
+}
+
+// blink lets the cache show for good what the host has now; the function returned lets it catch up.
+func (b *bed) blink(t *testing.T) (catchUp func()) {
+	t.Helper()
+	var bindings v1alpha1.ResourceBindingList
+	var clusters v1alpha1.ClusterList
+	if err := errors.Join(b.host.List(t.Context(), &bindings), b.host.List(t.Context(), &clusters)); err != nil {
+		t.Fatal(err)
+	}
+	builder := fake.NewClientBuilder().WithScheme(b.host.Scheme()).WithLists(&bindings, &clusters)
+	if err := hostindex.Register(t.Context(), indexer{builder}); err != nil {
+		t.Fatal(err)
+	}
+	b.cache.shown = builder.Build()
+	return func() { b.cache.shown = b.host }
+}
+
+// binding is one that the host has.
+func (b *bed) binding(t *testing.T, key types.NamespacedName) *v1alpha1.ResourceBinding {
+	t.Helper()
+	binding := &v1alpha1.ResourceBinding{}
+	if err := b.host.Get(t.Context(), key, binding); err != nil {
+		t.Fatal(err)
+	}
+	return binding
 }
 
 // indexer registers indexes with a fake client.
@@ -151,10 +195,10 @@ func (i indexer) IndexField(_ context.Context, obj client.Object, field string, 
 
 // owner is the binding of a Deployment that takes along what it needs, to the clusters given.
 func owner(name string, clusters ...string) *v1alpha1.ResourceBinding {
-	return ownerOf(deployment, name, clusters...)
+	return bindingOf(deployment, name, clusters...)
 }
 
-func ownerOf(gvk schema.GroupVersionKind, name string, clusters ...string) *v1alpha1.ResourceBinding {
+func bindingOf(gvk schema.GroupVersionKind, name string, clusters ...string) *v1alpha1.ResourceBinding {
 	b := &v1alpha1.ResourceBinding{}
 	b.Namespace, b.Name, b.Finalizers = "shop", v1alpha1.BindingName(gvk.Group, gvk.Kind, name), []string{v1alpha1.BindingFinalizer}
 	b.UID = types.UID(b.Name + "-uid")

@@ -11,7 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -34,9 +33,17 @@ const name = "dependencies"
 // defaultConcurrency keeps that many requests to the host in flight.
 const defaultConcurrency = 16
 
-// unknownRetry is when to look again for objects of kinds that are not watched yet. The end of their first list leads
-// back too; the timer is for a watch that was stopped at the same moment.
-const unknownRetry = 5 * time.Second
+const (
+	// unknownRetry is when to look again for objects of kinds that are not watched yet. The end of their first list leads
+	// back too; the timer is for a watch that was stopped at the same moment.
+	unknownRetry = 5 * time.Second
+	// overlookedRetry is when to look again after the host contradicted the cache of templates.
+	overlookedRetry = time.Second
+	// unservedRetry is when to look again for an object whose kind the host does not serve at the moment.
+	unservedRetry = time.Minute
+	// endRetry is when to look whether a binding that is being deleted has gone and can be made anew.
+	endRetry = time.Second
+)
 
 // Templates is the cache of the templates on the host, *unstructured.Unstructured that must not be changed;
 // *objectcache.Cache is one.
@@ -45,7 +52,7 @@ type Templates interface {
 	Watch(gvk schema.GroupVersionKind)
 	// Get finds an object. The error is objectcache.ErrNotSynced while it cannot be told.
 	Get(gvk schema.GroupVersionKind, key types.NamespacedName) (any, bool, error)
-	// ListIn finds every object of a kind in a namespace. The error is objectcache.ErrNotSynced while it cannot be told.
+	// ListIn finds every object of a kind in a namespace. The error is objectcache.ErrNotSynced when there may be more.
 	ListIn(gvk schema.GroupVersionKind, namespace string) ([]any, error)
 	// OnEvent calls f for every event of every kind that is watched.
 	OnEvent(f func(objectcache.Event))
@@ -77,6 +84,7 @@ type Options struct {
 // Reconciler keeps what owners need in the clusters where they are.
 type Reconciler struct {
 	client      client.Client
+	live        client.Reader
 	templates   Templates
 	interpreter Interpreter
 	interests   *Interests
@@ -89,7 +97,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	if o.Concurrency == 0 {
 		o.Concurrency = defaultConcurrency
 	}
-	r := newReconciler(mgr.GetClient(), o)
+	r := newReconciler(mgr.GetClient(), mgr.GetAPIReader(), o)
 	news := &feed{reconciler: r}
 	o.Templates.OnEvent(news.onEvent)
 	o.Templates.OnStateChange(news.onState)
@@ -106,12 +114,12 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	return nil
 }
 
-func newReconciler(c client.Client, o Options) *Reconciler {
+func newReconciler(c client.Client, live client.Reader, o Options) *Reconciler {
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
 	}
 	return &Reconciler{
-		client: c, templates: o.Templates, interpreter: o.Interpreter, interests: o.Interests,
+		client: c, live: live, templates: o.Templates, interpreter: o.Interpreter, interests: o.Interests,
 		writes: ownwrites.New(o.Clock), busy: newBusy(),
 	}
 }
@@ -136,7 +144,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	case !isOwner(binding):
 		return r.abandon(ctx, request{owner: owner})
 	case binding.GetDeletionTimestamp() != nil:
-		return ctrl.Result{}, nil // what goes along leaves last: when the owner is gone
+		return r.await(ctx, owner, binding)
 	default:
 		return r.look(ctx, owner, binding)
 	}
@@ -163,60 +171,82 @@ func (r *Reconciler) look(ctx context.Context, owner types.NamespacedName, bindi
 // bringAlong asks for everything that goes along with an owner, and for nothing else any more. When the interpreter cannot
 // say what that is, it stays what it was.
 func (r *Reconciler) bringAlong(ctx context.Context, owner types.NamespacedName, binding v1alpha1.Binding, template *unstructured.Unstructured) (ctrl.Result, error) {
-	attached, err := hostindex.Bindings(ctx, r.client, hostindex.ByOwner, hostindex.OwnerValue(owner.Namespace, owner.Name))
+	attached, err := r.attached(ctx, owner)
 	if err != nil {
-		return ctrl.Result{}, fmt.Errorf("finding what is required by %s: %w", owner, err)
+		return ctrl.Result{}, err
 	}
 	along, misread := r.gather(owner, template, attached)
 	if misread != nil {
-		along = found{unknown: sets.New[schema.GroupVersionKind]()}
-		for _, other := range attached {
-			along.unknown.Insert(other.BindingSpec().Resource.GroupVersionKind())
-		}
+		along = found{blind: true}
 	}
+	again, unproven := r.prove(ctx, &along, attached)
 	result, err := r.fulfilAll(ctx, requests(owner, binding, along, attached))
-	switch {
+	result.RequeueAfter = sooner(result.RequeueAfter, again)
+	switch err = errors.Join(err, unproven); {
 	case err != nil:
 		return ctrl.Result{}, err
 	case misread != nil && result.RequeueAfter == 0:
 		return ctrl.Result{}, reconcile.TerminalError(misread) // only a change of the template or of what is taught can help
-	case len(along.unknown) > 0 && result.RequeueAfter == 0:
-		return ctrl.Result{RequeueAfter: unknownRetry}, nil
 	default:
 		return result, nil
 	}
 }
 
+// await lets what goes along with an owner that is being deleted know whether it is to be preserved. It leaves last: when the owner is
+// gone.
+func (r *Reconciler) await(ctx context.Context, owner types.NamespacedName, binding v1alpha1.Binding) (ctrl.Result, error) {
+	return r.askOfAttached(ctx, request{owner: owner, binding: binding})
+}
+
 // abandon takes out every entry of a binding that is gone, or whose template takes nothing along any more. leave is what it
 // asks of each object.
 func (r *Reconciler) abandon(ctx context.Context, leave request) (ctrl.Result, error) {
-	owner := leave.owner
-	r.interests.forget(owner)
-	attached, err := hostindex.Bindings(ctx, r.client, hostindex.ByOwner, hostindex.OwnerValue(owner.Namespace, owner.Name))
+	r.interests.forget(leave.owner)
+	return r.askOfAttached(ctx, leave)
+}
+
+// askOfAttached asks the same of everything that went along with an owner so far.
+func (r *Reconciler) askOfAttached(ctx context.Context, q request) (ctrl.Result, error) {
+	attached, err := r.attached(ctx, q.owner)
 	if err != nil {
-		return ctrl.Result{}, fmt.Errorf("finding what was required by %s: %w", owner, err)
+		return ctrl.Result{}, err
 	}
 	list := make([]request, len(attached))
 	for i, other := range attached {
-		list[i] = leave
+		list[i] = q
 		list[i].key = client.ObjectKeyFromObject(other)
 	}
 	return r.fulfilAll(ctx, list)
+}
+
+// attached are the bindings of what went along with an owner so far.
+func (r *Reconciler) attached(ctx context.Context, owner types.NamespacedName) ([]v1alpha1.Binding, error) {
+	attached, err := hostindex.Bindings(ctx, r.client, hostindex.ByOwner, hostindex.OwnerValue(owner.Namespace, owner.Name))
+	if err != nil {
+		return nil, fmt.Errorf("finding what is required by %s: %w", owner, err)
+	}
+	return attached, nil
 }
 
 func (r *Reconciler) fulfilAll(ctx context.Context, list []request) (ctrl.Result, error) {
 	var result ctrl.Result
 	var errs []error
 	for _, q := range list {
-		done, err := r.fulfil(ctx, q)
+		again, err := r.fulfil(ctx, q)
 		if err != nil {
 			errs = append(errs, err)
 		}
-		if !done {
-			result.RequeueAfter = ownwrites.Retry
-		}
+		result.RequeueAfter = sooner(result.RequeueAfter, again)
 	}
 	return result, errors.Join(errs...)
+}
+
+// sooner is the shorter of two times to wait, of which zero is never.
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 || b == 0 {
+		return max(a, b)
+	}
+	return min(a, b)
 }
 
 func terminating(err error) bool {

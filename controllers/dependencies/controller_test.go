@@ -210,7 +210,7 @@ func TestWhatGoesAlongLeavesLast(t *testing.T) {
 }
 
 func TestAPolicyOfItsOwnKeepsABinding(t *testing.T) {
-	governed := ownerOf(configMap, "settings", "m3")
+	governed := bindingOf(configMap, "settings", "m3")
 	governed.Spec.PropagateDeps = false
 	b := newBed(t, owner("web", "m1"), governed)
 	b.templates.put(t, web, settings)
@@ -256,7 +256,7 @@ func TestTemplatesThatRequireEachOtherDoNotHoldEachOther(t *testing.T) {
 	left, right := keyOf(configMap, "left"), keyOf(configMap, "right")
 	for name, both := range map[string]bool{"one after the other": false, "both at once": true} {
 		t.Run(name, func(t *testing.T) {
-			b := newBed(t, ownerOf(configMap, "left", "m1"), ownerOf(configMap, "right", "m1"))
+			b := newBed(t, bindingOf(configMap, "left", "m1"), bindingOf(configMap, "right", "m1"))
 			b.templates.put(t, `{apiVersion: v1, kind: ConfigMap, metadata: {name: left}}`, `{apiVersion: v1, kind: ConfigMap, metadata: {name: right}}`)
 			b.native.needs["left"] = []interpreter.Dependency{{APIVersion: "v1", Kind: "ConfigMap", Namespace: "shop", Name: "right"}}
 			b.native.needs["right"] = []interpreter.Dependency{{APIVersion: "v1", Kind: "ConfigMap", Namespace: "shop", Name: "left"}}
@@ -379,7 +379,7 @@ func fleet(names ...string) []client.Object {
 
 // TestWhatAnOwnerWantedPreservedStaysWithoutIt deletes an owner for good and looks where the ConfigMap is to stay.
 func TestWhatAnOwnerWantedPreservedStaysWithoutIt(t *testing.T) {
-	governed := ownerOf(configMap, "settings", "m3")
+	governed := bindingOf(configMap, "settings", "m3")
 	governed.Spec.PropagateDeps = false
 	for name, tc := range map[string]struct {
 		bindings []client.Object

@@ -41,6 +41,13 @@ func entryOf(owner v1alpha1.Binding, before *v1alpha1.BindingSnapshot) v1alpha1.
 	return entry
 }
 
+// lastEntryOf is what an owner that is being deleted asks: what it asked so far, where it is. Only whether that is preserved may have
+// been told at last.
+func lastEntryOf(owner v1alpha1.Binding, before v1alpha1.BindingSnapshot) v1alpha1.BindingSnapshot {
+	before.PreserveResourcesOnDeletion = ptr.Deref(owner.BindingSpec().PreserveResourcesOnDeletion, false)
+	return before
+}
+
 // leaving are the clusters of an entry that its owner is to leave and still has something in. Where the owner stays for
 // others it does not leave; and no cluster comes back, so that owners that require each other come to an end.
 func leaving(owner v1alpha1.Binding, before *v1alpha1.BindingSnapshot) []v1alpha1.TargetCluster {

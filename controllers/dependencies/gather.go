@@ -22,6 +22,10 @@ type found struct {
 	objects map[object]types.UID
 	// unknown are the kinds of which it cannot be told what there is.
 	unknown sets.Set[schema.GroupVersionKind]
+	// sought is what was looked for.
+	sought interest
+	// blind says that something that went along so far cannot be seen, nor what it needs: nothing is given up then.
+	blind bool
 }
 
 // search finds what goes along with one template.
@@ -67,6 +71,7 @@ func (r *Reconciler) gather(owner types.NamespacedName, template *unstructured.U
 			return found{}, err
 		}
 		if len(named) == size && len(s.selectors) == selections {
+			s.found.sought = s.interest
 			return s.found, nil
 		}
 	}
@@ -132,18 +137,18 @@ func (s *search) look(named sets.Set[object]) error {
 	}
 	for gvk := range s.interest.kinds {
 		s.templates.Watch(gvk)
-		all, err := s.templates.ListIn(gvk, s.owner.Namespace)
-		if err == nil {
-			err = s.choose(named, gvk, all)
+		known, incomplete := s.templates.ListIn(gvk, s.owner.Namespace)
+		if err := s.choose(named, gvk, known); err != nil {
+			return err
 		}
-		if err := s.cannotTell(gvk, err); err != nil {
+		if err := s.cannotTell(gvk, incomplete); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// choose takes what is wanted of all objects of a kind.
+// choose takes what is wanted of the objects of a kind.
 func (s *search) choose(named sets.Set[object], gvk schema.GroupVersionKind, all []any) error {
 	for _, obj := range all {
 		if template, ok := obj.(*unstructured.Unstructured); ok && s.interest.wants(template) {

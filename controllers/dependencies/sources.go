@@ -42,8 +42,9 @@ func enqueue(q queue, priority int, owners ...types.NamespacedName) {
 	}
 }
 
-// onBinding looks at an owner when it, or where it still is, has changed; and at the owners that a binding names when it
-// goes, when others changed who requires it, and at the start: an owner may have gone while no manager ran.
+// onBinding looks at an owner when it, or where it still is, has changed; and at the owners that a binding names when it is seen at
+// first, or goes, and when their entries change, whoever wrote them: an owner may have gone while no manager ran, and may have
+// changed its mind before its own entry was seen.
 func (r *Reconciler) onBinding() handler.Funcs {
 	return handler.Funcs{
 		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) {
@@ -54,8 +55,8 @@ func (r *Reconciler) onBinding() handler.Funcs {
 			priority := userPriority
 			if e.IsInInitialList {
 				priority = resyncPriority
-				enqueue(q, priority, ownersOf(binding)...)
 			}
+			enqueue(q, priority, ownersOf(binding)...)
 			if isOwner(binding) || len(binding.BindingSpec().PreservedIn) > 0 {
 				enqueue(q, priority, client.ObjectKeyFromObject(binding))
 			}
@@ -110,9 +111,8 @@ func (r *Reconciler) updated(before, after v1alpha1.Binding, q queue) {
 	if (isOwner(before) || isOwner(after)) && (changed || !slices.Equal(holders(before), holders(after))) {
 		enqueue(q, userPriority, key)
 	}
-	if changed && !r.writes.Own(key, after.GetResourceVersion()) && !sameEntries(before, after) {
-		enqueue(q, userPriority, ownersOf(before)...)
-		enqueue(q, userPriority, ownersOf(after)...)
+	if changed {
+		enqueue(q, userPriority, concerned(before.BindingSpec().RequiredBy, after.BindingSpec().RequiredBy)...)
 	}
 }
 
@@ -126,12 +126,29 @@ func holders(binding v1alpha1.Binding) []string {
 	return names
 }
 
-func sameEntries(before, after v1alpha1.Binding) bool {
-	return slices.EqualFunc(before.BindingSpec().RequiredBy, after.BindingSpec().RequiredBy, func(a, b v1alpha1.BindingSnapshot) bool {
-		return a.Namespace == b.Namespace && a.Name == b.Name && a.ConflictResolution == b.ConflictResolution &&
-			a.PreserveResourcesOnDeletion == b.PreserveResourcesOnDeletion &&
-			slices.EqualFunc(a.Clusters, b.Clusters, func(x, y v1alpha1.TargetCluster) bool { return x.Name == y.Name })
-	})
+// concerned are the owners whose entries differ.
+func concerned(before, after []v1alpha1.BindingSnapshot) []types.NamespacedName {
+	entries := make(map[types.NamespacedName]*v1alpha1.BindingSnapshot, len(before))
+	for i := range before {
+		entries[ownerOf(before[i])] = &before[i]
+	}
+	var owners []types.NamespacedName
+	for i := range after {
+		owner := ownerOf(after[i])
+		if old, known := entries[owner]; !known || !sameEntry(*old, after[i]) {
+			owners = append(owners, owner)
+		}
+		delete(entries, owner)
+	}
+	for owner := range entries { // that are not there any more
+		owners = append(owners, owner)
+	}
+	return owners
+}
+
+func sameEntry(a, b v1alpha1.BindingSnapshot) bool {
+	return a.ConflictResolution == b.ConflictResolution && a.PreserveResourcesOnDeletion == b.PreserveResourcesOnDeletion &&
+		slices.EqualFunc(a.Clusters, b.Clusters, func(x, y v1alpha1.TargetCluster) bool { return x.Name == y.Name })
 }
 
 // ownersOf are the bindings whose templates require a binding's.
@@ -139,9 +156,13 @@ func ownersOf(binding v1alpha1.Binding) []types.NamespacedName {
 	required := binding.BindingSpec().RequiredBy
 	owners := make([]types.NamespacedName, len(required))
 	for i := range required {
-		owners[i] = types.NamespacedName{Namespace: required[i].Namespace, Name: required[i].Name}
+		owners[i] = ownerOf(required[i])
 	}
 	return owners
+}
+
+func ownerOf(entry v1alpha1.BindingSnapshot) types.NamespacedName {
+	return types.NamespacedName{Namespace: entry.Namespace, Name: entry.Name}
 }
 
 // feed brings the owners that objects on the host matter to, once the controller has a queue. Every owner is looked at when

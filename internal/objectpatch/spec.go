@@ -9,6 +9,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 )
 
+// AbsentVersion is a resource version that no object has: API servers count from 2, because their store's first version is the empty
+// one. An apply that carries it creates an object, and is a conflict where one exists. Plain creation would be recorded as an update,
+// and leave behind what later applies leave out.
+const AbsentVersion = "1"
+
 // ApplySpec applies, as owner, exactly the fields of spec that are given, and so takes back the fields that this
 // owner applied before and that are not given now. Other owners' fields stay. The object must exist; its UID is
 // a precondition, so that neither is an object that was deleted made anew nor a namesake written to.
