@@ -113,7 +113,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	if err := r.client.List(ctx, &clusters, client.UnsafeDisableDeepCopy); err != nil {
 		return ctrl.Result{}, fmt.Errorf("listing clusters: %w", err)
 	}
-	bindings, behind, err := r.gather(ctx, clusters.Items)
+	bindings, wait, err := r.gather(ctx, clusters.Items)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -129,12 +129,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 		r.board.Doubt(doubt.Binding, doubt.Cluster)
 	}
 	conflicts, err := r.write(ctx, plan.Changes)
+	if conflicts {
+		wait = ownwrites.Retry
+	}
 	r.tellGuard(clusters.Items, &plan)
 	observe(&plan)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	return ctrl.Result{RequeueAfter: lookAgain(&plan, now, behind || conflicts)}, nil
+	return ctrl.Result{RequeueAfter: lookAgain(&plan, now, wait)}, nil
 }
 
 // hearing tells what members have said of applications since they last began to answer; nil without a board.
@@ -148,11 +151,11 @@ func (r *Reconciler) hearing(seen stampede.Sightings) func(types.NamespacedName,
 	}
 }
 
-// lookAgain is when to sweep again by time alone. Where the cache is behind it is in a moment.
-func lookAgain(plan *eviction.Result, now time.Time, behind bool) time.Duration {
+// lookAgain is when to sweep again by time alone. Where the cache is behind, wait is when it may have caught up.
+func lookAgain(plan *eviction.Result, now time.Time, wait time.Duration) time.Duration {
 	switch {
-	case behind:
-		return ownwrites.Retry
+	case wait > 0:
+		return wait
 	case plan.Next.IsZero():
 		return 0
 	default:
@@ -160,9 +163,9 @@ func lookAgain(plan *eviction.Result, now time.Time, behind bool) time.Duration 
 	}
 }
 
-// gather lists the bindings that a plan is about, each once. Those that the cache does not show yet as this controller
-// wrote them last are left out, and behind is true.
-func (r *Reconciler) gather(ctx context.Context, clusters []v1alpha1.Cluster) (bindings []v1alpha1.Binding, behind bool, err error) {
+// gather lists the bindings that a plan is about, each once. Those that the cache does not show yet as they were written last, by this
+// controller or by somebody who was faster, are left out, and wait is when to look for them.
+func (r *Reconciler) gather(ctx context.Context, clusters []v1alpha1.Cluster) (bindings []v1alpha1.Binding, wait time.Duration, err error) {
 	type lookup struct {
 		index hostindex.Index
 		value string
@@ -177,7 +180,7 @@ func (r *Reconciler) gather(ctx context.Context, clusters []v1alpha1.Cluster) (b
 	for _, l := range lookups {
 		found, err := hostindex.Bindings(ctx, r.client, l.index, l.value)
 		if err != nil {
-			return nil, false, fmt.Errorf("looking for bindings by %s: %w", l.index, err)
+			return nil, 0, fmt.Errorf("looking for bindings by %s: %w", l.index, err)
 		}
 		for _, b := range found {
 			key := client.ObjectKeyFromObject(b)
@@ -185,14 +188,16 @@ func (r *Reconciler) gather(ctx context.Context, clusters []v1alpha1.Cluster) (b
 			case seen.Has(key):
 			case r.writes.Seen(key, b.GetResourceVersion()):
 				bindings = append(bindings, b)
+			case wait == 0:
+				wait = r.writes.Wait(key)
 			default:
-				behind = true
+				wait = min(wait, r.writes.Wait(key))
 			}
 			seen.Insert(key)
 		}
 	}
 	r.failed = r.failed.Intersection(seen)
-	return bindings, behind, nil
+	return bindings, wait, nil
 }
 
 // tainted says whether a cluster has a taint that evicts.

@@ -353,6 +353,30 @@ func TestACacheThatIsBehindIsWaitedFor(t *testing.T) {
 	b.expect("after the patience ended", "web: a TaintUntolerated")
 }
 
+func TestWhatSomebodyElseWroteIsWaitedForMoreAndMoreSeldom(t *testing.T) {
+	web := binding("web", "a")
+	b := newBed(t, member("a", taint("broken", start)), member("b"), web)
+	writes := 0
+	b.refuse = func(name string) error {
+		writes++
+		return apierrors.NewConflict(schema.GroupResource{}, name, errors.New("changed"))
+	}
+	var waits []time.Duration
+	for range 9 { // the cache shows the same version all the time
+		wait := b.sweep()
+		waits = append(waits, wait)
+		b.after(wait)
+	}
+	const ms = time.Millisecond
+	want := []time.Duration{20 * ms, 20 * ms, 40 * ms, 80 * ms, 160 * ms, 320 * ms, 640 * ms, time.Second, time.Second}
+	if diff := cmp.Diff(want, waits); diff != "" {
+		t.Errorf("sweeps are in (-want +got):\n%s", diff)
+	}
+	if writes != 1 {
+		t.Errorf("%d writes upon a version that was refused, want 1", writes)
+	}
+}
+
 func TestTheGuardIsTold(t *testing.T) {
 	lost, second, given := silent("b"), silent("c"), silent("a", taint(v1alpha1.UnreachableTaint, start.Add(-time.Hour)))
 	given.ManagedFields = []metav1.ManagedFieldsEntry{{

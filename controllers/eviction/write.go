@@ -73,6 +73,7 @@ func (r *Reconciler) writeTasks(ctx context.Context, change *eviction.Change) er
 	case apierrors.IsNotFound(err):
 		return nil // deleted meanwhile
 	case apierrors.IsConflict(err):
+		r.writes.Refused(key, change.Binding.GetResourceVersion())
 		return errConflict
 	case err != nil:
 		return fmt.Errorf("writing the eviction tasks of binding %s: %w", key, err)

@@ -68,7 +68,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req Request) (ctrl.Result, e
 		r.journeys.Drop(req.binding())
 		return ctrl.Result{}, nil
 	case !r.writes.Seen(req.binding(), version):
-		return ctrl.Result{RequeueAfter: ownwrites.Retry}, nil
+		return ctrl.Result{RequeueAfter: r.writes.Wait(req.binding())}, nil
 	case binding != nil && binding.GetDeletionTimestamp() != nil:
 		return ctrl.Result{}, nil // its end brings the template back
 	case template == nil:
@@ -77,15 +77,16 @@ func (r *Reconciler) Reconcile(ctx context.Context, req Request) (ctrl.Result, e
 	case template.GetDeletionTimestamp() != nil:
 		return ctrl.Result{}, nil // what holds it may need its copies; its end brings it back
 	default:
-		return settle(r.propagate(ctx, req, template, binding))
+		return r.settle(req, version, r.propagate(ctx, req, template, binding))
 	}
 }
 
-// settle sorts out errors that are no failures.
-func settle(err error) (ctrl.Result, error) {
+// settle sorts out errors that are no failures. version is that of the cached binding that was written upon.
+func (r *Reconciler) settle(req Request, version string, err error) (ctrl.Result, error) {
 	switch {
-	case apierrors.IsConflict(err):
-		return ctrl.Result{RequeueAfter: ownwrites.Retry}, nil // the binding was replaced meanwhile
+	case apierrors.IsConflict(err): // the binding was replaced meanwhile
+		r.writes.Refused(req.binding(), version)
+		return ctrl.Result{RequeueAfter: r.writes.Wait(req.binding())}, nil
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		return ctrl.Result{}, nil // the template is about to go
 	default:

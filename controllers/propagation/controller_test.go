@@ -295,6 +295,18 @@ func TestErrorsOfTheWrite(t *testing.T) {
 	}
 }
 
+func TestABindingThatWasReplacedIsWaitedForWithoutWriting(t *testing.T) {
+	b := newBed(t, newTemplates(webTemplate()), shop(), webPolicy("web"))
+	b.fail = apierrors.NewConflict(schema.GroupResource{}, "web", errors.New("uid"))
+	for range 10 { // the cache shows the same all the time
+		b.clock.SetTime(b.clock.Now().Add(b.reconcile(t, web).RequeueAfter))
+	}
+	b.expectWrites(t, writes{Applies: 1})
+	b.clock.SetTime(b.clock.Now().Add(ownwrites.Patience))
+	b.reconcile(t, web)
+	b.expectWrites(t, writes{Applies: 2})
+}
+
 func TestAClusterScopedTemplateGetsAClusterResourceBinding(t *testing.T) {
 	role := schema.GroupVersionKind{Group: "rbac.authorization.k8s.io", Version: "v1", Kind: "ClusterRole"}
 	req := Request{GVK: role, Key: types.NamespacedName{Name: "reader"}}

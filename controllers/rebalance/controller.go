@@ -84,12 +84,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if rebalancer.DeletionTimestamp != nil {
 		return ctrl.Result{}, nil
 	}
-	if !r.writes.Seen(req.NamespacedName, rebalancer.ResourceVersion) {
-		return ctrl.Result{RequeueAfter: ownwrites.Retry}, nil
+	cached := rebalancer.ResourceVersion
+	if !r.writes.Seen(req.NamespacedName, cached) {
+		return ctrl.Result{RequeueAfter: r.writes.Wait(req.NamespacedName)}, nil
 	}
 	result, err := r.step(ctx, rebalancer)
-	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
-		return ctrl.Result{RequeueAfter: ownwrites.Retry}, nil // it, or one of its bindings, was deleted or replaced meanwhile
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) { // it was deleted or replaced meanwhile
+		r.writes.Refused(req.NamespacedName, cached)
+		return ctrl.Result{RequeueAfter: r.writes.Wait(req.NamespacedName)}, nil
 	}
 	return result, err
 }

@@ -51,6 +51,7 @@ type bed struct {
 	asks     int
 	statuses int
 	fail     error // every request to a binding fails with it
+	failTold error // every write of a status fails with it
 }
 
 func newBed(t *testing.T, cache Templates, objects ...client.Object) *bed {
@@ -72,6 +73,9 @@ func newBed(t *testing.T, cache Templates, objects ...client.Object) *bed {
 			},
 			SubResourceApply: func(ctx context.Context, c client.Client, sub string, obj runtime.ApplyConfiguration, opts ...client.SubResourceApplyOption) error {
 				b.statuses++
+				if b.failTold != nil {
+					return b.failTold
+				}
 				return c.SubResource(sub).Apply(ctx, obj, opts...)
 			},
 		})
@@ -360,6 +364,17 @@ func TestARequestThatHasFinishedGoesWhenItsTimeIsUp(t *testing.T) {
 	err := b.host.Get(t.Context(), types.NamespacedName{Name: "again"}, &v1alpha1.WorkloadRebalancer{})
 	if !apierrors.IsNotFound(err) {
 		t.Errorf("reading it after its time = %v, want NotFound", err)
+	}
+}
+
+func TestARequestThatWasReplacedIsWaitedForWithoutWriting(t *testing.T) {
+	b := newBed(t, templates{}, again(naming("web")), binding("web"))
+	b.failTold = apierrors.NewConflict(schema.GroupResource{}, "again", errors.New("uid"))
+	for range 10 { // the cache shows the same all the time
+		b.clock.SetTime(b.clock.Now().Add(b.step(t).RequeueAfter))
+	}
+	if b.statuses != 1 {
+		t.Errorf("%d writes of a status that was refused, want 1", b.statuses)
 	}
 }
 

@@ -143,8 +143,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		r.waiting.drop(req.NamespacedName)
 		return ctrl.Result{}, nil
 	}
-	if !r.writes.Seen(req.NamespacedName, binding.GetResourceVersion()) {
-		return ctrl.Result{RequeueAfter: ownwrites.Retry}, nil
+	cached := binding.GetResourceVersion()
+	if !r.writes.Seen(req.NamespacedName, cached) {
+		return ctrl.Result{RequeueAfter: r.writes.Wait(req.NamespacedName)}, nil
 	}
 	decision, undo, err := r.consider(ctx, binding)
 	if err != nil {
@@ -155,7 +156,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	case apierrors.IsNotFound(err):
 		return ctrl.Result{}, nil // deleted meanwhile
 	case apierrors.IsConflict(err):
-		return ctrl.Result{RequeueAfter: ownwrites.Retry}, nil // changed meanwhile: decide anew
+		r.writes.Refused(req.NamespacedName, cached) // changed meanwhile: decide anew, upon what it is now
+		return ctrl.Result{RequeueAfter: r.writes.Wait(req.NamespacedName)}, nil
 	default:
 		return result, err
 	}
@@ -279,7 +281,7 @@ func (r *Reconciler) carryOut(ctx context.Context, binding v1alpha1.Binding, dec
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	r.writes.Wrote(key, version)
+	r.writes.WroteOf(key, version, binding.GetGeneration())
 	r.moves.forget(key)
 	r.tellTurn(binding, before.Conditions, status.Conditions[0])
 	return again, nil
@@ -347,7 +349,7 @@ func (r *Reconciler) writeDecision(ctx context.Context, binding v1alpha1.Binding
 	if err != nil {
 		return fmt.Errorf("writing the clusters of binding %s: %w", client.ObjectKeyFromObject(binding), err)
 	}
-	r.writes.Wrote(client.ObjectKeyFromObject(binding), binding.GetResourceVersion())
+	r.writes.WroteOf(client.ObjectKeyFromObject(binding), binding.GetResourceVersion(), binding.GetGeneration())
 	return nil
 }
 

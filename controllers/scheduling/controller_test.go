@@ -294,7 +294,18 @@ func TestAConflictIsDecidedAnew(t *testing.T) {
 	b := newBed(t, webBinding(), member("member1"))
 	b.fail = apierrors.NewConflict(schema.GroupResource{}, web.Name, errors.New("changed"))
 	if got := b.reconcile(t, web); got.RequeueAfter != ownwrites.Retry {
-		t.Errorf("after a conflict Reconcile() = %+v, want another try soon", got)
+		t.Errorf("after a conflict Reconcile() = %+v, want another look soon", got)
+	}
+	for range 10 { // the cache does not show yet what has changed
+		b.clock.SetTime(b.clock.Now().Add(b.reconcile(t, web).RequeueAfter))
+	}
+	if want := [2]int{1, 0}; b.writes() != want {
+		t.Errorf("writes of spec and status upon a version that is no more = %v, want %v", b.writes(), want)
+	}
+	changed := b.binding(t)
+	changed.Labels = map[string]string{"changed": "true"}
+	if err := b.client.Update(t.Context(), changed); err != nil {
+		t.Fatal(err)
 	}
 	b.reconcile(t, web)
 	if diff := cmp.Diff([]string{"member1"}, names(b.binding(t))); diff != "" {

@@ -18,6 +18,7 @@ import (
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/capacity"
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
+	"github.com/flotilla-dev/flotilla/internal/ownwrites"
 	"github.com/flotilla-dev/flotilla/internal/specchange"
 )
 
@@ -63,8 +64,7 @@ func undecided(binding v1alpha1.Binding) bool {
 
 func (r *Reconciler) updated(ctx context.Context, old, binding v1alpha1.Binding, q queue) {
 	key := client.ObjectKeyFromObject(binding)
-	decided := r.writes.Own(key, binding.GetResourceVersion())
-	if decided {
+	if r.writes.Own(key, binding.GetResourceVersion()) {
 		r.arrived(key)
 	}
 	r.observe(binding, false)
@@ -77,7 +77,7 @@ func (r *Reconciler) updated(ctx context.Context, old, binding v1alpha1.Binding,
 	if !equality.Semantic.DeepEqual(old.BindingSpec().Clusters, binding.BindingSpec().Clusters) {
 		r.wakeGroups(ctx, binding, q)
 	}
-	if decided {
+	if r.writes.OwnOf(key, binding.GetResourceVersion(), binding.GetGeneration()) {
 		return // the decision itself is no news
 	}
 	after := editWindow
@@ -240,8 +240,9 @@ func (r *Reconciler) wake(ctx context.Context, q queue, cluster string) {
 }
 
 // headStart is how much earlier the bindings of the highest priority are looked at than others that the same room
-// helps. Workers that take two bindings at the same time must not decide about the second one first.
-const headStart = 25 * time.Millisecond
+// helps. Workers that take two bindings at the same time must not decide about the second one first, also when the write of the first
+// is refused once as outdated and repeated (ownwrites.Retry later).
+const headStart = 5 * ownwrites.Retry
 
 // enqueueInTurn queues bindings that wait, which are in the order of their turns.
 func (r *Reconciler) enqueueInTurn(q queue, waiters []waiter) {

@@ -219,6 +219,39 @@ func TestAStatusAloneIsNotLookedAt(t *testing.T) {
 	}
 }
 
+func TestAnEditIsLookedAtAlsoWhereItIsShownTogetherWithAnOwnStatus(t *testing.T) {
+	version := func(binding *v1alpha1.ResourceBinding, version string, generation int64) *v1alpha1.ResourceBinding {
+		binding.ResourceVersion, binding.Generation = version, generation
+		return binding
+	}
+	tests := map[string]struct {
+		generation int64 // that the status, or the decision, with version 102 is of
+		want       int
+	}{
+		"a decision is no news":                                   {5, 0},
+		"an edit lies between what was decided upon and a status": {4, 1},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			b, q := newBed(t, member("a")), newQueue(t)
+			b.Reconciler.writes.WroteOf(web, "102", tc.generation)
+			b.onBinding().Update(t.Context(), event.UpdateEvent{ObjectOld: version(webBinding(), "100", 4), ObjectNew: version(webBinding(), "102", 5)}, q)
+			if got := q.Len(); got != tc.want {
+				t.Errorf("%d bindings are looked at, want %d", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestAStatusIsWrittenOfTheGenerationThatItSpeaksOf(t *testing.T) {
+	b := newBed(t, webBinding(), member("a"))
+	b.settle(t, web)
+	now := b.binding(t)
+	if !b.Reconciler.writes.OwnOf(web, now.ResourceVersion, now.Status.SchedulerObservedGeneration) {
+		t.Error("the last write is not known by the generation that was decided about")
+	}
+}
+
 func TestReportsAccountForReplicas(t *testing.T) {
 	report := func(health v1alpha1.Health, status string) *v1alpha1.AggregatedStatusItem {
 		item := &v1alpha1.AggregatedStatusItem{Applied: true, Health: health}

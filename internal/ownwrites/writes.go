@@ -29,9 +29,10 @@ type Writes struct {
 
 type write struct {
 	// version is what the write led to; when it was refused, what it was made upon.
-	version string
-	refused bool
-	at      time.Time
+	version    string
+	generation int64 // that the write is of; 0 when nobody asks
+	refused    bool
+	at         time.Time
 }
 
 // seen says whether a cached version may be written upon.
@@ -48,10 +49,13 @@ func New(c clock.PassiveClock) *Writes {
 }
 
 // Wrote remembers the resource version that a write led to.
-func (w *Writes) Wrote(key types.NamespacedName, version string) {
+func (w *Writes) Wrote(key types.NamespacedName, version string) { w.WroteOf(key, version, 0) }
+
+// WroteOf is Wrote for a write that is of one generation of the object: the one that it led to or, as a status, speaks of.
+func (w *Writes) WroteOf(key types.NamespacedName, version string, generation int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.last[key] = write{version: version, at: w.clock.Now()}
+	w.last[key] = write{version: version, generation: generation, at: w.clock.Now()}
 }
 
 // Refused remembers that a write upon a cached resource version (empty: not in the cache) was a conflict: the host has another one,
@@ -62,13 +66,14 @@ func (w *Writes) Refused(key types.NamespacedName, cached string) {
 	w.last[key] = write{version: cached, refused: true, at: w.clock.Now()}
 }
 
-// Wait is when to look again at an object that Seen is false of: after as long as has been waited for it already, so that a cache
-// that is away for long is asked seldom; between Retry and MaxRetry.
+// Wait is when to look again at an object that Seen is false of: Retry for a write that is on its way, which ends after Patience. After one
+// that was refused it is as long as has been waited already, between Retry and MaxRetry, so that a cache that is away for long is
+// asked seldom.
 func (w *Writes) Wait(key types.NamespacedName) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	last, known := w.last[key]
-	if !known {
+	if !known || !last.refused {
 		return Retry
 	}
 	return min(max(w.clock.Since(last.at), Retry), MaxRetry)
@@ -97,6 +102,15 @@ func (w *Writes) Own(key types.NamespacedName, version string) bool {
 	defer w.mu.Unlock()
 	last, known := w.last[key]
 	return known && !last.refused && last.version == version
+}
+
+// OwnOf says of a cached object whether its version is Own, and its generation the one that the write was of. A status is written
+// without a precondition, so somebody else's edit may lie before it that the cache has not shown; then it shows both as one.
+func (w *Writes) OwnOf(key types.NamespacedName, version string, generation int64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	last, known := w.last[key]
+	return known && !last.refused && last.version == version && last.generation == generation
 }
 
 // Forget drops what is remembered of an object that was deleted.

@@ -81,6 +81,39 @@ func TestARefusedWriteIsNotRepeatedUponTheSameVersion(t *testing.T) {
 	}
 }
 
+func TestAWriteIsOwnOnlyOfItsGeneration(t *testing.T) {
+	key := types.NamespacedName{Namespace: "shop", Name: "web"}
+	tests := map[string]struct {
+		version    string
+		generation int64
+		want       bool
+	}{
+		"what was written":                         {"102", 4, true},
+		"an edit that was not seen lies before it": {"102", 5, false},
+		"somebody else has written since":          {"103", 4, false},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			writes := New(clocktesting.NewFakePassiveClock(time.Unix(1000, 0)))
+			writes.WroteOf(key, "102", 4)
+			if got := writes.OwnOf(key, tc.version, tc.generation); got != tc.want {
+				t.Errorf("OwnOf() = %t, want %t", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestAWriteThatIsOnItsWayIsLookedForOften(t *testing.T) {
+	key := types.NamespacedName{Name: "web"}
+	clock := clocktesting.NewFakePassiveClock(time.Unix(1000, 0))
+	writes := New(clock)
+	writes.Wrote(key, "10")
+	clock.SetTime(clock.Now().Add(time.Second))
+	if wait := writes.Wait(key); wait != Retry {
+		t.Errorf("Wait() = %v, want %v", wait, Retry)
+	}
+}
+
 func TestTheLongerACacheIsAwayTheMoreSeldomItIsAsked(t *testing.T) {
 	key := types.NamespacedName{Name: "web"}
 	clock := clocktesting.NewFakePassiveClock(time.Unix(1000, 0))
