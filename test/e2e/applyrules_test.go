@@ -28,7 +28,8 @@ func TestASuspendedPolicyLeavesMembersAsTheyAre(t *testing.T) {
 	fleet := bed.Fleet(t)
 	ns := expect.Namespace(t, fleet)
 	settings := builder.ConfigMap(ns, "settings", "color", "red")
-	policy := builder.Policy(ns, "all", builder.Selecting("v1", "ConfigMap", "settings"))
+	witness := builder.ConfigMap(ns, "witness")
+	policy := builder.Policy(ns, "all", builder.Selecting("v1", "ConfigMap", "settings"), builder.Selecting("v1", "ConfigMap", "witness"))
 	policy.Spec.Suspension = &v1alpha1.Suspension{DispatchingOnClusters: &v1alpha1.SuspendClusters{ClusterNames: []string{"member2"}}}
 	expect.Create(t, fleet.Host, policy.DeepCopy(), settings.DeepCopy())
 	expect.Seen(t, fleet.Member("member1"), settings.DeepCopy(), value("color", "red"))
@@ -46,8 +47,12 @@ func TestASuspendedPolicyLeavesMembersAsTheyAre(t *testing.T) {
 		}
 		return nil
 	})
+	t.Log("who dispatches knows it when it holds what was bound later: bindings come in order, template and binding do not")
+	expect.Create(t, fleet.Host, witness.DeepCopy())
+	everywhere := expect.Condition(v1alpha1.ConditionApplied, metav1.ConditionFalse, v1alpha1.ReasonDispatchSuspended, "member1")
+	expect.Seen(t, fleet.Host, expect.Binding(witness), everywhere)
 	expect.Change(t, fleet.Host, settings.DeepCopy(), setColor("blue"))
-	expect.Seen(t, fleet.Host, expect.Binding(settings), expect.Condition(v1alpha1.ConditionApplied, metav1.ConditionFalse, v1alpha1.ReasonDispatchSuspended, "member1"))
+	expect.Seen(t, fleet.Host, expect.Binding(settings), everywhere)
 	expect.Seen(t, fleet.Member("member1"), settings.DeepCopy(), value("color", "red"))
 
 	t.Log("the suspension ends")
