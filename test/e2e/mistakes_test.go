@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,7 +75,7 @@ func widgetCRD() *apiextensionsv1.CustomResourceDefinition {
 	}
 }
 
-// serveWidgets lets a cluster serve Widgets for the length of a test.
+// serveWidgets lets a cluster serve Widgets for the length of a test, and no longer: the next one creates the same kind.
 func serveWidgets(t *testing.T, cluster *local.Cluster) {
 	t.Helper()
 	expect.Create(t, cluster, widgetCRD())
@@ -82,12 +83,33 @@ func serveWidgets(t *testing.T, cluster *local.Cluster) {
 		if err := client.IgnoreNotFound(cluster.Client().Delete(context.Background(), widgetCRD())); err != nil {
 			t.Errorf("deleting the kind Widget in %s: %v", cluster.Name, err)
 		}
+		expect.Gone(t, cluster, widgetCRD())
+	})
+}
+
+// unknown waits until no member is said to serve Widgets, which another test may have let them do.
+func unknown(t *testing.T, fleet *local.Fleet) {
+	t.Helper()
+	expect.Eventually(t, "members without Widgets", func(ctx context.Context) error {
+		var clusters v1alpha1.ClusterList
+		if err := fleet.Host.Client().List(ctx, &clusters); err != nil {
+			return err
+		}
+		for i := range clusters.Items {
+			if slices.ContainsFunc(clusters.Items[i].Status.APIEnablements, func(a v1alpha1.APIEnablement) bool {
+				return a.GroupVersion == widget.GroupVersion().String()
+			}) {
+				return fmt.Errorf("%s is said to serve them", clusters.Items[i].Name)
+			}
+		}
+		return nil
 	})
 }
 
 func TestAKindThatNoMemberServesIsReportedAndPropagatedOnceOneDoes(t *testing.T) {
 	fleet := bed.Fleet(t)
 	ns := expect.Namespace(t, fleet)
+	unknown(t, fleet)
 	serveWidgets(t, fleet.Host)
 	template := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"size": int64(3)}}}
 	template.SetGroupVersionKind(widget)

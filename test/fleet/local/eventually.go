@@ -12,11 +12,12 @@ import (
 // eventuallyInterval is how often Eventually looks.
 const eventuallyInterval = 50 * time.Millisecond
 
-// Eventually returns as soon as check returns no error. After the timeout it fails the test with the last error.
+// Eventually returns as soon as check returns no error. After the timeout it fails the test with the last error. It may be used in
+// cleanups, too, where the context of the test has ended.
 func Eventually(t testing.TB, timeout time.Duration, check func(ctx context.Context) error) {
 	t.Helper()
 	last := errors.New("never checked")
-	err := wait.PollUntilContextTimeout(t.Context(), eventuallyInterval, timeout, true,
+	err := wait.PollUntilContextTimeout(context.WithoutCancel(t.Context()), eventuallyInterval, timeout, true,
 		func(ctx context.Context) (bool, error) {
 			if err := check(ctx); err == nil || ctx.Err() == nil {
 				last = err
