@@ -27,6 +27,7 @@ func kubectl(t *testing.T, args ...string) string {
 }
 
 func TestTheShopOfTheSamplesRunsEverywhereAndNothingOfItOnTheHost(t *testing.T) {
+	expect.Namespace(t, bed.Fleet(t)) // which waits until template namespaces are guarded
 	applied := kubectl(t, "apply", "-o", "name", "-k", samples+"/shop")
 	t.Cleanup(func() {
 		if out, err := exec.Command(bed.Fleet(t).Program("kubectl"), "--kubeconfig="+bed.Fleet(t).Host.Kubeconfig, "delete", "-k", samples+"/shop").CombinedOutput(); err != nil {
