@@ -62,8 +62,9 @@ func (w workshop) start(t *testing.T, name, program string, environment []string
 	if err != nil {
 		t.Fatal(err)
 	}
-	stopping := make(chan struct{})
+	stopping, told := make(chan struct{}), make(chan struct{})
 	go func() {
+		defer close(told) // what it says belongs to the test
 		<-ended
 		select {
 		case <-stopping:
@@ -75,7 +76,9 @@ func (w workshop) start(t *testing.T, name, program string, environment []string
 		close(stopping)
 		if err := w.table().Stop(context.Background(), 10*time.Second, name); err != nil {
 			t.Errorf("stopping %s: %v", name, err)
+			return
 		}
+		<-told
 	})
 	t.Cleanup(stop)
 	return stop
