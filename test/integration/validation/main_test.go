@@ -58,9 +58,13 @@ func install(t *testing.T, fleet *local.Fleet) error {
 		}
 	}
 	foreign := parse(t, edit(t, fullPolicy, "    namespace: default", "    namespace: elsewhere"))
+	wrapper := parse(t, edit(t, wrappedClaim, "name: data, namespace: default, labels", "name: data, namespace: elsewhere, labels"))
 	return wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
-		err := fleet.Host.Client().Create(ctx, foreign.DeepCopy(), client.DryRunAll)
-		return err != nil && strings.Contains(err.Error(), "flotilla-policies-namespace"), nil
+		refused := func(object *unstructured.Unstructured, policy string) bool {
+			err := fleet.Host.Client().Create(ctx, object.DeepCopy(), client.DryRunAll)
+			return err != nil && strings.Contains(err.Error(), policy)
+		}
+		return refused(foreign, "flotilla-policies-namespace") && refused(wrapper, "flotilla-resource-templates"), nil
 	})
 }
 
