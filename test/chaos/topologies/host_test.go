@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/flotilla-dev/flotilla/test/builder"
+	"github.com/flotilla-dev/flotilla/test/expect"
 	"github.com/flotilla-dev/flotilla/test/fleet/local"
 )
 
@@ -59,7 +60,7 @@ func (s *scene) returns(t *testing.T, dead ...string) {
 func (s *scene) etcdLeader(t *testing.T) string {
 	t.Helper()
 	var name string
-	local.Eventually(t, outage, func(ctx context.Context) error {
+	local.Eventually(t, expect.Patience, func(ctx context.Context) error {
 		var err error
 		name, err = s.fleet.EtcdLeader(ctx)
 		return err

@@ -143,7 +143,7 @@ func TestADrainedClusterIsLeftWithoutALoss(t *testing.T) {
 	for range runs(t) {
 		for _, name := range []string{"member1", "member2", "member3"} {
 			command(t, fleet, "cordon", name)
-			command(t, fleet, "drain", name, "--timeout=90s")
+			command(t, fleet, "drain", name, "--timeout="+expect.Patience.String())
 			within(t, fleet, all, others(fleet, name)...)
 			command(t, fleet, "uncordon", name)
 		}

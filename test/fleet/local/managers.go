@@ -34,8 +34,8 @@ const (
 	portsPerManager = 3
 	// tokenSeconds is a year: longer than any fleet runs.
 	tokenSeconds = 365 * 24 * 60 * 60
-	// joinTimeout bounds the time from the last join until every Cluster is Ready.
-	joinTimeout = time.Minute
+	// joinTimeout bounds the time from the last join until every Cluster is Ready. It bounds a broken run and says nothing about speed.
+	joinTimeout = 2 * time.Minute
 	// readyInterval is how often Clusters are looked at meanwhile.
 	readyInterval = 200 * time.Millisecond
 )

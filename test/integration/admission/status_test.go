@@ -97,8 +97,8 @@ func TestKubectlBelievesTheFleetsStatus(t *testing.T) {
 		"conditions":[{"type":"Available","status":"True"},{"type":"Progressing","status":"True","reason":"NewReplicaSetAvailable"}]}`
 	wantAllowed(t, patchStatus(t, as(t, fleetWriter), object, status))
 	for _, arguments := range [][]string{
-		{"rollout", "status", "deployment/web", "--timeout=10s"},
-		{"wait", "--for=condition=Available", "deployment/web", "--timeout=10s"},
+		{"rollout", "status", "deployment/web", "--timeout=" + patience.String()},
+		{"wait", "--for=condition=Available", "deployment/web", "--timeout=" + patience.String()},
 	} {
 		if output, err := kubectl(t, append(arguments, "--namespace="+templates)...); err != nil {
 			t.Errorf("kubectl %v: %v\n%s", arguments, err, output)

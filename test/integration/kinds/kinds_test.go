@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,36 +28,36 @@ const podSpec = `{containers: [{name: main, image: shop/main, ports: [{container
 
 var manifests = map[string]struct {
 	manifest string
-	// believed are kubectl's ways to wait for the object; the name is added.
+	// believed are kubectl's ways to wait for the object; the name and a timeout are added.
 	believed [][]string
 	// unhealthy says that no member ever makes it healthy: it takes a cloud.
 	unhealthy bool
 }{
 	"Deployment": {
 		manifest: `{apiVersion: apps/v1, kind: Deployment, spec: {replicas: 2, selector: {matchLabels: {app: a}}, template: {metadata: {labels: {app: a}}, spec: ` + podSpec + `}}}`,
-		believed: [][]string{{"rollout", "status", "--timeout=5s", "deployment"}, {"wait", "--for=condition=Available", "--timeout=5s", "deployment"}},
+		believed: [][]string{{"rollout", "status", "deployment"}, {"wait", "--for=condition=Available", "deployment"}},
 	},
 	"StatefulSet": {
 		manifest: `{apiVersion: apps/v1, kind: StatefulSet, spec: {replicas: 2, serviceName: a, selector: {matchLabels: {app: b}}, template: {metadata: {labels: {app: b}}, spec: ` + podSpec + `}}}`,
-		believed: [][]string{{"rollout", "status", "--timeout=5s", "statefulset"}},
+		believed: [][]string{{"rollout", "status", "statefulset"}},
 	},
 	"DaemonSet": {
 		manifest: `{apiVersion: apps/v1, kind: DaemonSet, spec: {selector: {matchLabels: {app: c}}, template: {metadata: {labels: {app: c}}, spec: ` + podSpec + `}}}`,
-		believed: [][]string{{"rollout", "status", "--timeout=5s", "daemonset"}},
+		believed: [][]string{{"rollout", "status", "daemonset"}},
 	},
 	"ReplicaSet": {
 		manifest: `{apiVersion: apps/v1, kind: ReplicaSet, spec: {replicas: 2, selector: {matchLabels: {app: d}}, template: {metadata: {labels: {app: d}}, spec: ` + podSpec + `}}}`,
 	},
 	"Job": {
 		manifest: `{apiVersion: batch/v1, kind: Job, spec: {completions: 2, parallelism: 2, ttlSecondsAfterFinished: 3600, template: {spec: {restartPolicy: Never, containers: [{name: main, image: shop/main}]}}}}`,
-		believed: [][]string{{"wait", "--for=condition=Complete", "--timeout=5s", "job"}},
+		believed: [][]string{{"wait", "--for=condition=Complete", "job"}},
 	},
 	"CronJob": {
 		manifest: `{apiVersion: batch/v1, kind: CronJob, spec: {schedule: "0 3 * * *", jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: main, image: shop/main}]}}}}}}`,
 	},
 	"Pod": {
 		manifest: `{apiVersion: v1, kind: Pod, spec: {schedulingGates: [{name: flotilla.dev/template}], ` + strings.TrimPrefix(podSpec, "{") + `}`,
-		believed: [][]string{{"wait", "--for=condition=Ready", "--timeout=5s", "pod"}},
+		believed: [][]string{{"wait", "--for=condition=Ready", "pod"}},
 	},
 	"Service":          {manifest: `{apiVersion: v1, kind: Service, spec: {type: NodePort, selector: {app: a}, ports: [{port: 80}]}}`},
 	"headless Service": {manifest: `{apiVersion: v1, kind: Service, spec: {clusterIP: None, selector: {app: a}, ports: [{port: 80}]}}`},
@@ -97,7 +98,8 @@ func TestKinds(t *testing.T) {
 			}
 			awaitStatus(t, fleet, template, !tc.unhealthy)
 			for _, args := range tc.believed {
-				if _, err := kubectl(t, fleet, append([]string{"--namespace=" + namespace}, append(args, template.GetName())...)...); err != nil {
+				args = append(slices.Clone(args), template.GetName(), "--namespace="+namespace, "--timeout="+expect.Patience.String())
+				if _, err := kubectl(t, fleet, args...); err != nil {
 					t.Error(err)
 				}
 			}
