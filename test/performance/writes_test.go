@@ -183,15 +183,8 @@ func median(numbers []int) int {
 func TestMemoryOfTheManager(t *testing.T) {
 	fleet := bed.Fleet(t)
 	ns := expect.Namespace(t, fleet)
-	leader := func() string {
-		name, err := fleet.Leader(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return name
-	}
 	memory := func(when string) {
-		kib, err := fleet.ResidentMemory(leader())
+		kib, err := fleet.ResidentMemory(expect.Leader(t, fleet))
 		if err != nil {
 			t.Skipf("memory cannot be measured here: %v", err)
 		}
