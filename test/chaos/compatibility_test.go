@@ -242,8 +242,8 @@ func unchanged(t *testing.T, before, after map[string]version, others map[string
 	t.Logf("%d of %d objects have the resource version that they had, of the others members wrote the status", exact, len(before))
 }
 
-// countWrites counts the write requests, whether they changed something or not, to a namespace of every member: those of Flotilla,
-// and those of everybody else.
+// countWrites counts the write requests that were granted, whether they changed something or not, to a namespace of every member: those
+// of Flotilla, and those of everybody else. How many fail and are made again depends on how busy the machine is.
 func countWrites(t *testing.T, fleet *local.Fleet, ns string, since time.Time) (ours, others map[string]int) {
 	t.Helper()
 	ours, others = map[string]int{}, map[string]int{}
@@ -255,7 +255,7 @@ func countWrites(t *testing.T, fleet *local.Fleet, ns string, since time.Time) (
 		for _, w := range writes {
 			what := fmt.Sprintf("%s %s/%s", member.Name, w.Resource, w.Name)
 			switch {
-			case w.Namespace != ns:
+			case w.Namespace != ns, w.Code >= http.StatusMultipleChoices:
 			case strings.HasPrefix(w.User, "system:serviceaccount:"+v1alpha1.SystemNamespace+":"):
 				ours[what]++
 			default:
