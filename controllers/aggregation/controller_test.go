@@ -270,6 +270,42 @@ func TestAMemberThatFallsSilentMakesHealthUnknown(t *testing.T) {
 	}
 }
 
+func TestAManagerThatBeganWhileAMemberWasAwayDoesNotSpeakForIt(t *testing.T) {
+	b := newBed(t, bound("a", "b"), templateNamespace())
+	turn := func(readiness metav1.ConditionStatus) {
+		t.Helper()
+		if err := b.client.Status().Update(t.Context(), withVersion(t, b.client, member("b", readiness))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect := func(when, status, summary string) {
+		t.Helper()
+		b.settle(t)
+		got := b.binding(t).Status
+		applied := meta.FindStatusCondition(got.Conditions, v1alpha1.ConditionApplied)
+		if diff := cmp.Diff([]string{status, summary}, []string{string(applied.Status) + " " + applied.Reason, got.Summary.Applied}); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", when, diff)
+		}
+	}
+	b.post(fine(1), "a", "b")
+	expect("at first", "True Applied", "2/2")
+	turn(metav1.ConditionFalse)
+	expect("when a member goes away that has said what it holds", "True Applied", "2/2")
+	b.Board = report.NewBoard()
+	b.post(fine(1), "a")
+	expect("in the next manager", "False MemberUnreachable", "1/2")
+	turn(metav1.ConditionTrue)
+	expect("when it is back", "False MemberUnreachable", "1/2")
+	b.post(fine(1), "b")
+	expect("when it has spoken", "True Applied", "2/2")
+	before := b.writes()
+	b.Board = report.NewBoard()
+	b.settle(t)
+	if b.writes() != before {
+		t.Errorf("writes %v, want %v: that a manager begins is no news of members that answer", b.writes(), before)
+	}
+}
+
 func withVersion(t *testing.T, c client.Client, cluster *v1alpha1.Cluster) *v1alpha1.Cluster {
 	t.Helper()
 	now := &v1alpha1.Cluster{}

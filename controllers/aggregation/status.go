@@ -120,7 +120,11 @@ func aggregatedItems(f facts) []v1alpha1.AggregatedStatusItem {
 	return items
 }
 
-// targetItem is what a target cluster reports. Without a report, as after a restart, it stays what it was.
+// unasked is what is said of a member that this manager has not reached yet.
+const unasked = "the member does not answer, and what it holds may be of an older manifest; its Cluster says more"
+
+// targetItem is what a target cluster reports. Without a report, as after a restart, it stays what it was: a member that answers
+// reports within seconds. One that does not may never have got what has changed since, and nobody else can tell.
 func targetItem(f facts, member string, previous map[string]v1alpha1.AggregatedStatusItem, limit int) v1alpha1.AggregatedStatusItem {
 	said, reported := f.reports[member]
 	item, known := previous[member]
@@ -133,6 +137,8 @@ func targetItem(f facts, member string, previous map[string]v1alpha1.AggregatedS
 		}
 	case !known || reported:
 		item = v1alpha1.AggregatedStatusItem{ClusterName: member, Reason: v1alpha1.ReasonApplying}
+	case !f.ready[member]:
+		item.Applied, item.Reason, item.AppliedMessage = false, v1alpha1.ReasonMemberUnreachable, unasked
 	}
 	if !f.ready[member] || item.Health == "" {
 		item.Health = v1alpha1.HealthUnknown

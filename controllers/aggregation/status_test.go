@@ -66,6 +66,8 @@ func TestAggregatedItems(t *testing.T) {
 	template.SetGeneration(2)
 	unsure := fineItem("b")
 	unsure.Health = v1alpha1.HealthUnknown
+	away := unsure
+	away.Applied, away.Reason, away.AppliedMessage = false, v1alpha1.ReasonMemberUnreachable, unasked
 	big := fine(2)
 	big.Status = `{"data":"` + strings.Repeat("x", maxStatuses) + `"}`
 	bare := fineItem("a")
@@ -87,6 +89,10 @@ func TestAggregatedItems(t *testing.T) {
 		"keep what a target said before a restart": {
 			with(bound("a", "b"), fineItem("a"), fineItem("b")), map[string]report.Report{"b": fine(2)}, everyoneReady(),
 			[]v1alpha1.AggregatedStatusItem{fineItem("a"), fineItem("b")},
+		},
+		"do not repeat what a target said before a restart while it is away": {
+			with(bound("a", "b"), fineItem("a"), fineItem("b")), map[string]report.Report{"a": fine(2)}, map[string]bool{"a": true, "b": false},
+			[]v1alpha1.AggregatedStatusItem{fineItem("a"), away},
 		},
 		"do not trust the health that a member which is not ready reports": {
 			bound("a", "b"), map[string]report.Report{"a": fine(2), "b": fine(2)}, map[string]bool{"a": true, "b": false},
