@@ -47,18 +47,19 @@ func TestALeaderWithAnOldListTakesNobodysEntryOut(t *testing.T) {
 	b.templates.put(t, web, api, settings)
 	b.watchAll()
 	b.reconcile(t, webKey)
+	required := func(entries ...v1alpha1.BindingSnapshot) {
+		b.change(t, settingsKey, func(binding *v1alpha1.ResourceBinding) { binding.Spec.RequiredBy = entries })
+	}
+	required(by("job", "m3"), by("web", "m1"))
 	catchUp := b.blink(t)
-	b.change(t, settingsKey, func(binding *v1alpha1.ResourceBinding) {
-		binding.Spec.RequiredBy = []v1alpha1.BindingSnapshot{by("api", "m2"), by("web", "m1")}
-	})
-	b.templates.drop(configMap, "settings")
-	b.templates.put(t, `{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {template: {spec: {containers: [{name: c}]}}}}`, settings)
+	required(by("api", "m2"), by("job", "m3"), by("web", "m1"))
+	b.templates.put(t, `{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {template: {spec: {containers: [{name: c}]}}}}`)
 	b.writes.Forget(settingsKey) // that of the leader before
 	b.reconcile(t, webKey)
-	b.expect(t, map[string][]v1alpha1.BindingSnapshot{"ConfigMap settings": {by("api", "m2"), by("web", "m1")}})
+	b.expect(t, map[string][]v1alpha1.BindingSnapshot{"ConfigMap settings": {by("api", "m2"), by("job", "m3"), by("web", "m1")}})
 	catchUp()
 	b.reconcile(t, webKey)
-	b.expect(t, map[string][]v1alpha1.BindingSnapshot{"ConfigMap settings": {by("api", "m2")}})
+	b.expect(t, map[string][]v1alpha1.BindingSnapshot{"ConfigMap settings": {by("api", "m2"), by("job", "m3")}})
 }
 
 func TestARefusedWriteIsNotRepeatedUntilTheCacheHasCaughtUp(t *testing.T) {
