@@ -70,6 +70,7 @@ type Options struct {
 // Reconciler schedules bindings of both twins.
 type Reconciler struct {
 	client   client.Client
+	live     client.Reader // the host itself
 	members  Members
 	capacity v1alpha1.CapacitySource
 	grace    time.Duration
@@ -96,7 +97,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	if o.Concurrency == 0 {
 		o.Concurrency = defaultConcurrency
 	}
-	r := newReconciler(mgr.GetClient(), mgr.GetEventRecorder("flotilla-"+name), o)
+	r := newReconciler(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder("flotilla-"+name), o)
 	r.showState()
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named(name).
@@ -112,7 +113,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	return nil
 }
 
-func newReconciler(c client.Client, recorder events.EventRecorder, o Options) *Reconciler {
+func newReconciler(c client.Client, live client.Reader, recorder events.EventRecorder, o Options) *Reconciler {
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
 	}
@@ -120,7 +121,7 @@ func newReconciler(c client.Client, recorder events.EventRecorder, o Options) *R
 		o.Grace = defaultGrace
 	}
 	return &Reconciler{
-		client: c, members: o.Members, capacity: o.Capacity, grace: o.Grace, graceful: !o.Abrupt, events: recorder, clock: o.Clock, writes: ownwrites.New(o.Clock),
+		client: c, live: live, members: o.Members, capacity: o.Capacity, grace: o.Grace, graceful: !o.Abrupt, events: recorder, clock: o.Clock, writes: ownwrites.New(o.Clock),
 		moves: &moves{at: map[types.NamespacedName]time.Time{}}, ledger: newLedger(), waiting: newWaiting(), turns: newTurns(),
 		journeys: o.Journeys, moving: movingSet{bindings: map[types.NamespacedName]bool{}},
 		guesses: map[string]guessed{}, onTheWay: map[types.NamespacedName][]v1alpha1.TargetCluster{},
@@ -165,20 +166,24 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 
 // consider decides about a binding, and asks its members first, or once more, where the decision rests on what they said.
 func (r *Reconciler) consider(ctx context.Context, binding v1alpha1.Binding) (decision verdict, undo func(), err error) {
-	fresh, err := r.prove(ctx, binding)
-	if err != nil {
+	var known evidence
+	if known.unseen, err = r.unseen(ctx, binding.BindingSpec()); err != nil {
 		return verdict{}, nil, err
 	}
-	decision, undo, err = r.decide(ctx, binding, fresh)
+	if known.fresh, err = r.prove(ctx, binding, known.unseen); err != nil {
+		return verdict{}, nil, err
+	}
+	decision, undo, err = r.decide(ctx, binding, known)
 	if err != nil || !decision.plan.Doubtful {
 		return decision, undo, err
 	}
 	undo()
-	clusters, err := r.clusters(ctx)
+	clusters, err := r.clusters(ctx, known.unseen)
 	if err != nil {
 		return verdict{}, nil, err
 	}
-	return r.decide(ctx, binding, r.ask(ctx, binding, clusters))
+	known.fresh = r.ask(ctx, binding, clusters)
+	return r.decide(ctx, binding, known)
 }
 
 // ours says whether this scheduler decides about a binding. Without a placement no policy asked for it.
@@ -189,8 +194,8 @@ func ours(binding v1alpha1.Binding) bool {
 }
 
 // decide decides about a binding, and books the room that the decision takes. undo takes that back, when the decision
-// could not be written. fresh is what members said just now.
-func (r *Reconciler) decide(ctx context.Context, binding v1alpha1.Binding, fresh map[string]int32) (decision verdict, undo func(), err error) {
+// could not be written.
+func (r *Reconciler) decide(ctx context.Context, binding v1alpha1.Binding, known evidence) (decision verdict, undo func(), err error) {
 	r.deciding.Lock()
 	defer r.deciding.Unlock()
 	key, spec := client.ObjectKeyFromObject(binding), binding.BindingSpec()
@@ -201,11 +206,11 @@ func (r *Reconciler) decide(ctx context.Context, binding v1alpha1.Binding, fresh
 			Clusters: spec.Clusters, Reason: v1alpha1.ReasonSuspended, Message: "spec.suspension.scheduling is true", Memory: memoryOf(binding),
 		}), func() {}, nil
 	}
-	in, err := r.input(ctx, binding)
+	in, err := r.input(ctx, binding, known.unseen)
 	if err != nil {
 		return verdict{}, nil, err
 	}
-	decision = r.handOver(binding, schedule.Decide(in), in.Clusters, fresh)
+	decision = r.handOver(binding, schedule.Decide(in), in.Clusters, known.fresh)
 	decisionSeconds.WithLabelValues().Observe(r.clock.Since(begun).Seconds())
 	decisions.WithLabelValues(decision.Reason).Inc()
 	who := claimOf(binding)

@@ -77,7 +77,7 @@ func newBed(t *testing.T, objects ...client.Object) *bed {
 				return c.SubResource(sub).Apply(ctx, obj, opts...)
 			},
 		}).Build()
-	b.Reconciler = newReconciler(b.client, b.recorder, Options{Clock: b.clock, Capacity: v1alpha1.CapacityNone})
+	b.Reconciler = newReconciler(b.client, b.client, b.recorder, Options{Clock: b.clock, Capacity: v1alpha1.CapacityNone})
 	return b
 }
 
@@ -215,7 +215,7 @@ func TestNothingIsWrittenWhenNothingChanged(t *testing.T) {
 	before := b.writes()
 	b.clock.SetTime(start.Add(time.Hour))
 	b.reconcile(t, web)
-	b.Reconciler = newReconciler(b.client, b.recorder, Options{Clock: b.clock, Capacity: v1alpha1.CapacityNone}) // a restart
+	b.Reconciler = newReconciler(b.client, b.client, b.recorder, Options{Clock: b.clock, Capacity: v1alpha1.CapacityNone}) // a restart
 	b.reconcile(t, web)
 	if b.writes() != before {
 		t.Errorf("writes of spec and status = %v, want still %v", b.writes(), before)

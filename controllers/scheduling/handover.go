@@ -117,12 +117,12 @@ func forced(facts *handover.Facts) bool {
 
 // prove asks the members what is ready there, if by their reports a cluster could let go. Letting go deletes, and a report may
 // be old. It is nil when there is nothing to ask.
-func (r *Reconciler) prove(ctx context.Context, binding v1alpha1.Binding) (map[string]int32, error) {
+func (r *Reconciler) prove(ctx context.Context, binding v1alpha1.Binding, unseen []*v1alpha1.Cluster) (map[string]int32, error) {
 	spec := binding.BindingSpec()
 	if len(spec.Retained) == 0 {
 		return nil, nil
 	}
-	clusters, err := r.clusters(ctx)
+	clusters, err := r.clusters(ctx, unseen)
 	if err != nil || !handover.Ripe(r.movingFacts(binding, clusters)) {
 		return nil, err
 	}
@@ -170,8 +170,8 @@ func progressed(old, now v1alpha1.Binding) bool {
 	return !equality.Semantic.DeepEqual(old.BindingStatus().AggregatedStatus, now.BindingStatus().AggregatedStatus)
 }
 
-// clusters are all that exist. They are the cache's own.
-func (r *Reconciler) clusters(ctx context.Context) ([]*v1alpha1.Cluster, error) {
+// clusters are all that exist, with those that the cache may not show. They are the cache's own.
+func (r *Reconciler) clusters(ctx context.Context, unseen []*v1alpha1.Cluster) ([]*v1alpha1.Cluster, error) {
 	var list v1alpha1.ClusterList
 	if err := r.client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("listing clusters: %w", err)
@@ -179,6 +179,11 @@ func (r *Reconciler) clusters(ctx context.Context) ([]*v1alpha1.Cluster, error) 
 	clusters := make([]*v1alpha1.Cluster, len(list.Items))
 	for i := range list.Items {
 		clusters[i] = &list.Items[i]
+	}
+	for _, cluster := range unseen {
+		if !slices.ContainsFunc(clusters, func(c *v1alpha1.Cluster) bool { return c.Name == cluster.Name }) {
+			clusters = append(clusters, cluster)
+		}
 	}
 	return clusters, nil
 }

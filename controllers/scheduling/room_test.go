@@ -195,11 +195,11 @@ func TestTemplatesOfAGroupAreKeptApartThoughTheCacheIsBehind(t *testing.T) {
 	}
 	one, two := named("one", apart), named("two", apart)
 	b := newBed(t, member("a"), member("b"), one, two)
-	first, _, err := b.decide(t.Context(), one, nil) // decided, and not written yet
+	first, _, err := b.decide(t.Context(), one, evidence{}) // decided, and not written yet
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, _, err := b.decide(t.Context(), two, nil)
+	second, _, err := b.decide(t.Context(), two, evidence{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,11 +20,11 @@ import (
 const maxRoom = math.MaxInt32
 
 // input gathers what a decision about a binding depends on. The caller holds r.deciding.
-func (r *Reconciler) input(ctx context.Context, binding v1alpha1.Binding) (schedule.Input, error) {
+func (r *Reconciler) input(ctx context.Context, binding v1alpha1.Binding, unseen []*v1alpha1.Cluster) (schedule.Input, error) {
 	spec := binding.BindingSpec()
 	in := schedule.Input{Binding: spec, Now: r.clock.Now()}
 	var err error
-	if in.Clusters, err = r.clusters(ctx); err != nil {
+	if in.Clusters, err = r.clusters(ctx, unseen); err != nil {
 		return in, err
 	}
 	in.Memory = memoryOf(binding)

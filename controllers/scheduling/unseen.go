@@ -1,0 +1,61 @@
+package scheduling
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+)
+
+// evidence is what has to be asked for a decision, because nothing in memory is proof of it.
+type evidence struct {
+	// unseen are the Clusters that the host has and the cache does not show.
+	unseen []*v1alpha1.Cluster
+	// fresh is what members said just now; nil when they were not asked.
+	fresh map[string]int32
+}
+
+// unseen asks the host for the Clusters in which a template is, or is retained, and which the cache does not show. A cluster that is gone is
+// left at once, without waiting for a replacement; but a manager that has just taken over may not have been shown one that joined under
+// its predecessor.
+func (r *Reconciler) unseen(ctx context.Context, spec *v1alpha1.BindingSpec) (found []*v1alpha1.Cluster, err error) {
+	names := make([]string, 0, len(spec.Clusters)+len(spec.Retained))
+	for i := range spec.Clusters {
+		names = append(names, spec.Clusters[i].Name)
+	}
+	for i := range spec.Retained {
+		names = append(names, spec.Retained[i].Name)
+	}
+	for _, name := range names {
+		cluster, err := find(ctx, r.client, name, client.UnsafeDisableDeepCopy)
+		if err != nil {
+			return nil, err
+		}
+		if cluster != nil {
+			continue
+		}
+		if cluster, err = find(ctx, r.live, name); err != nil {
+			return nil, err
+		}
+		if cluster != nil {
+			found = append(found, cluster)
+		}
+	}
+	return found, nil
+}
+
+// find is nil when there is no such Cluster.
+func find(ctx context.Context, c client.Reader, name string, opts ...client.GetOption) (*v1alpha1.Cluster, error) {
+	cluster := &v1alpha1.Cluster{}
+	err := c.Get(ctx, client.ObjectKey{Name: name}, cluster, opts...)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading Cluster %s: %w", name, err)
+	}
+	return cluster, nil
+}
