@@ -21,7 +21,9 @@ import (
 // request is an owner's entry in the binding of one object.
 type request struct {
 	owner   types.NamespacedName
-	binding v1alpha1.Binding // of the owner; nil takes the entry out
+	binding v1alpha1.Binding // of the owner; nil takes the entry out, unless it is leaving
+	// leaving says that the owner is being deleted: its entry stays as it is, but that it says preserve or not.
+	leaving, preserve bool
 	// gone says that the owner's binding does not exist any more: what it was to preserve stays.
 	gone bool
 	key  types.NamespacedName
@@ -56,10 +58,10 @@ func (r *Reconciler) fulfil(ctx context.Context, q request) (time.Duration, erro
 	case want.equal(have):
 		return 0, nil
 	case current != nil && current.GetDeletionTimestamp() != nil:
-		if q.adds() {
-			return endRetry, nil // one is made anew when it is gone
+		if q.binding == nil {
+			return 0, nil
 		}
-		return 0, nil
+		return endRetry, nil // one is made anew when it is gone
 	case len(want.required) == 0 && current.BindingSpec().Attached():
 		return r.settle(q.key, version, r.detach(ctx, current))
 	default:
@@ -67,19 +69,16 @@ func (r *Reconciler) fulfil(ctx context.Context, q request) (time.Duration, erro
 	}
 }
 
-// adds says whether the owner is to have an entry, even if the binding has to be made for it.
-func (q request) adds() bool { return q.binding != nil && q.binding.GetDeletionTimestamp() == nil }
-
 // in is what the object's binding says once the owner's entry is what it asks for.
 func (q request) in(have claims) claims {
 	want := have
 	before := entryIn(have.required, q.owner.Namespace, q.owner.Name)
 	entry := v1alpha1.BindingSnapshot{Namespace: q.owner.Namespace, Name: q.owner.Name}
 	switch {
-	case q.adds():
+	case q.binding != nil:
 		entry = entryOf(q.binding, before)
-	case q.binding != nil && before != nil:
-		entry = lastEntryOf(q.binding, *before)
+	case q.leaving && before != nil:
+		entry = lastEntryOf(q.preserve, *before)
 	case q.gone && before != nil:
 		want.preserved = have.inherit(*before)
 	}

@@ -10,7 +10,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -259,16 +258,39 @@ func TestWhatIsFoundGoesAlongAlthoughThereMayBeMore(t *testing.T) {
 	})
 }
 
-// TestAnOwnerThatIsBeingDeletedTellsAtLastWhetherToPreserve sets the flag together with the deletion.
+// TestAnOwnerThatIsBeingDeletedTellsAtLastWhetherToPreserve changes what the binding or its policy says together with the deletion.
 func TestAnOwnerThatIsBeingDeletedTellsAtLastWhetherToPreserve(t *testing.T) {
-	for name, preserve := range map[string]bool{"to be preserved": true, "not to be preserved": false} {
+	policy := func(preserve bool, preference v1alpha1.ActivationPreference) client.Object {
+		return &v1alpha1.PropagationPolicy{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "all"},
+			Spec:       v1alpha1.PropagationSpec{PreserveResourcesOnDeletion: &preserve, ActivationPreference: preference},
+		}
+	}
+	for name, tc := range map[string]struct {
+		before, after bool // the binding says
+		policy        client.Object
+		want          bool
+	}{
+		"the binding was told":                   {false, true, policy(false, ""), true},
+		"only the policy says it":                {false, false, policy(true, ""), true},
+		"a lazy policy says it":                  {false, false, policy(true, v1alpha1.ActivationLazy), false},
+		"neither says it any more":               {true, false, policy(false, ""), false},
+		"the binding was told, without a policy": {false, true, nil, true},
+		"nobody says it":                         {false, false, nil, false},
+	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBed(t, append(fleet("m1"), preservingIf(!preserve, owner("web", "m1")))...)
+			o := owner("web", "m1")
+			o.Spec.PreserveResourcesOnDeletion = &tc.before
+			objects := append(fleet("m1"), o)
+			if tc.policy != nil {
+				objects = append(objects, tc.policy)
+			}
+			b := newBed(t, objects...)
 			b.templates.put(t, web, settings)
 			b.watchAll()
 			b.reconcile(t, webKey)
 			b.change(t, webKey, func(binding *v1alpha1.ResourceBinding) {
-				binding.Spec.PreserveResourcesOnDeletion = ptr.To(preserve)
+				binding.Spec.PreserveResourcesOnDeletion = &tc.after
 				binding.Spec.Clusters = named("m2") // where it never came
 			})
 			if err := b.host.Delete(t.Context(), owner("web")); err != nil {
@@ -279,7 +301,7 @@ func TestAnOwnerThatIsBeingDeletedTellsAtLastWhetherToPreserve(t *testing.T) {
 				t.Errorf("Reconcile() = %+v, want content", result)
 			}
 			want := by("web", "m1")
-			want.PreserveResourcesOnDeletion = preserve
+			want.PreserveResourcesOnDeletion = tc.want
 			b.expect(t, map[string][]v1alpha1.BindingSnapshot{"ConfigMap settings": {want}})
 			ended := b.binding(t, webKey)
 			ended.Finalizers = nil
@@ -288,18 +310,11 @@ func TestAnOwnerThatIsBeingDeletedTellsAtLastWhetherToPreserve(t *testing.T) {
 			}
 			b.reconcile(t, webKey)
 			got := b.binding(t, settingsKey)
-			if got.DeletionTimestamp == nil || got.Spec.Preserves("m1") != preserve {
-				t.Errorf("being deleted: %v, preserved: %v, want %v", got.DeletionTimestamp, got.Spec.Preserves("m1"), preserve)
+			if got.DeletionTimestamp == nil || got.Spec.Preserves("m1") != tc.want {
+				t.Errorf("being deleted: %v, preserved: %v, want %v", got.DeletionTimestamp, got.Spec.Preserves("m1"), tc.want)
 			}
 		})
 	}
-}
-
-func preservingIf(preserve bool, binding *v1alpha1.ResourceBinding) *v1alpha1.ResourceBinding {
-	if preserve {
-		return preserving(binding)
-	}
-	return binding
 }
 
 // TestAClusterThatTheCacheDoesNotShowKeepsWhatIsPreservedInIt is a leader that has not heard of a Cluster yet.

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -23,10 +24,12 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/interpreter"
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
 	"github.com/flotilla-dev/flotilla/internal/ownwrites"
+	"github.com/flotilla-dev/flotilla/internal/proof"
 )
 
 // +kubebuilder:rbac:groups=flotilla.dev,resources=resourcebindings,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=flotilla.dev,resources=clusters,verbs=get;list;watch
+// +kubebuilder:rbac:groups=flotilla.dev,resources=propagationpolicies;clusterpropagationpolicies,verbs=get
 
 const name = "dependencies"
 
@@ -192,25 +195,35 @@ func (r *Reconciler) bringAlong(ctx context.Context, owner types.NamespacedName,
 	}
 }
 
-// await lets what goes along with an owner that is being deleted know whether it is to be preserved. It leaves last: when the owner is
-// gone.
+// await lets what goes along with an owner that is being deleted know whether it is to be preserved, as the owner itself is. It leaves
+// last: when the owner is gone.
 func (r *Reconciler) await(ctx context.Context, owner types.NamespacedName, binding v1alpha1.Binding) (ctrl.Result, error) {
-	return r.askOfAttached(ctx, request{owner: owner, binding: binding})
+	attached, err := r.attached(ctx, owner)
+	if err != nil || len(attached) == 0 {
+		return ctrl.Result{}, err
+	}
+	preserve := ptr.Deref(binding.BindingSpec().PreserveResourcesOnDeletion, false)
+	if !preserve {
+		if preserve, err = proof.PolicyPreserves(ctx, r.live, binding); err != nil {
+			return ctrl.Result{}, err
+		}
+	}
+	return r.askOf(ctx, attached, request{owner: owner, leaving: true, preserve: preserve})
 }
 
 // abandon takes out every entry of a binding that is gone, or whose template takes nothing along any more. leave is what it
 // asks of each object.
 func (r *Reconciler) abandon(ctx context.Context, leave request) (ctrl.Result, error) {
 	r.interests.forget(leave.owner)
-	return r.askOfAttached(ctx, leave)
-}
-
-// askOfAttached asks the same of everything that went along with an owner so far.
-func (r *Reconciler) askOfAttached(ctx context.Context, q request) (ctrl.Result, error) {
-	attached, err := r.attached(ctx, q.owner)
+	attached, err := r.attached(ctx, leave.owner)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	return r.askOf(ctx, attached, leave)
+}
+
+// askOf asks the same of every object that went along so far.
+func (r *Reconciler) askOf(ctx context.Context, attached []v1alpha1.Binding, q request) (ctrl.Result, error) {
 	list := make([]request, len(attached))
 	for i, other := range attached {
 		list[i] = q

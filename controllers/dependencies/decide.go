@@ -43,8 +43,8 @@ func entryOf(owner v1alpha1.Binding, before *v1alpha1.BindingSnapshot) v1alpha1.
 
 // lastEntryOf is what an owner that is being deleted asks: what it asked so far, where it is. Only whether that is preserved may have
 // been told at last.
-func lastEntryOf(owner v1alpha1.Binding, before v1alpha1.BindingSnapshot) v1alpha1.BindingSnapshot {
-	before.PreserveResourcesOnDeletion = ptr.Deref(owner.BindingSpec().PreserveResourcesOnDeletion, false)
+func lastEntryOf(preserve bool, before v1alpha1.BindingSnapshot) v1alpha1.BindingSnapshot {
+	before.PreserveResourcesOnDeletion = preserve
 	return before
 }
 

@@ -8,7 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
-	"github.com/flotilla-dev/flotilla/internal/existence"
+	"github.com/flotilla-dev/flotilla/internal/proof"
 )
 
 // prove makes sure that nothing is given up that merely cannot be seen. What went along so far, is looked for and was not found has to be
@@ -24,15 +24,15 @@ func (r *Reconciler) prove(ctx context.Context, along *found, attached []v1alpha
 		if along.blind || !r.overlooked(*along, other) {
 			continue
 		}
-		presence, err := existence.Ask(ctx, r.live, other.BindingSpec().Resource)
+		presence, err := proof.OfTemplate(ctx, r.live, other.BindingSpec().Resource)
 		if err != nil {
 			along.blind = true
 			return again, err
 		}
 		switch presence {
-		case existence.Present:
+		case proof.Present:
 			along.blind, again = true, sooner(again, overlookedRetry)
-		case existence.Unserved:
+		case proof.Unserved:
 			along.blind, again = true, sooner(again, unservedRetry)
 		}
 	}

@@ -108,7 +108,8 @@ func (r *Reconciler) onCluster() handler.Funcs {
 func (r *Reconciler) updated(before, after v1alpha1.Binding, q queue) {
 	key := client.ObjectKeyFromObject(after)
 	changed := before.GetGeneration() != after.GetGeneration() || before.GetUID() != after.GetUID()
-	if (isOwner(before) || isOwner(after)) && (changed || !slices.Equal(holders(before), holders(after))) {
+	left := after.GetDeletionTimestamp() == nil && !slices.Equal(holders(before), holders(after))
+	if (isOwner(before) || isOwner(after)) && (changed || left) {
 		enqueue(q, userPriority, key)
 	}
 	if changed {

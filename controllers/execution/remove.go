@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -18,6 +17,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/applyplan"
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
 	"github.com/flotilla-dev/flotilla/internal/membercluster"
+	"github.com/flotilla-dev/flotilla/internal/proof"
 	"github.com/flotilla-dev/flotilla/internal/report"
 )
 
@@ -169,33 +169,12 @@ func (w *worker) keepsObjects(ctx context.Context, key types.NamespacedName, bin
 	if kept, err := w.leavesObjects(ctx); err != nil || kept || !going {
 		return kept, err
 	}
-	if kept, err := w.policyPreserves(ctx, binding); err != nil || kept {
-		return kept, err
+	if binding != nil {
+		if kept, err := proof.PolicyPreserves(ctx, w.mgr.GetAPIReader(), binding); err != nil || kept {
+			return kept, err
+		}
 	}
 	return w.definitions.endBinding(ctx, key, binding)
-}
-
-// policyPreserves says whether the policy of a binding that goes preserves what it propagated, read from the host's API server. Its user
-// may have asked for that just before the template was deleted, and a binding that goes is told no more. What a Lazy policy says waits
-// for the template's next change, so what the binding says counts, as it does when the policy is gone.
-func (w *worker) policyPreserves(ctx context.Context, binding v1alpha1.Binding) (bool, error) {
-	if binding == nil || binding.BindingSpec().Policy == nil {
-		return false, nil
-	}
-	ref := binding.BindingSpec().Policy
-	policy := v1alpha1.Policy(&v1alpha1.PropagationPolicy{})
-	if ref.Namespace == "" {
-		policy = &v1alpha1.ClusterPropagationPolicy{}
-	}
-	err := w.mgr.GetAPIReader().Get(ctx, types.NamespacedName{Namespace: ref.Namespace, Name: ref.Name}, policy)
-	switch {
-	case apierrors.IsNotFound(err):
-		return false, nil
-	case err != nil:
-		return false, fmt.Errorf("making sure that the policy %s/%s preserves nothing: %w", ref.Namespace, ref.Name, err)
-	}
-	spec := policy.PropagationSpec()
-	return spec.ActivationPreference != v1alpha1.ActivationLazy && ptr.Deref(spec.PreserveResourcesOnDeletion, false), nil
 }
 
 // leavesObjects says whether the Cluster is leaving, and what the member holds stays there. It is read from the host's API server: what a

@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
-	"github.com/flotilla-dev/flotilla/internal/existence"
+	"github.com/flotilla-dev/flotilla/internal/proof"
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
 	"github.com/flotilla-dev/flotilla/internal/objectpatch"
 	"github.com/flotilla-dev/flotilla/internal/ownwrites"
@@ -190,13 +190,13 @@ func (r *Reconciler) apply(ctx context.Context, req Request, want desired, befor
 // asked, and only its answer that this object does not exist counts. That it does not serve the kind (at the
 // moment, in this version) says nothing about the object.
 func (r *Reconciler) retire(ctx context.Context, req Request, binding v1alpha1.Binding) (ctrl.Result, error) {
-	presence, err := existence.Ask(ctx, r.live, req.reference(binding.BindingSpec().Resource.Wrapper))
+	presence, err := proof.OfTemplate(ctx, r.live, req.reference(binding.BindingSpec().Resource.Wrapper))
 	switch {
 	case err != nil:
 		return ctrl.Result{}, fmt.Errorf("checking that template %s %s is gone: %w", req.GVK.Kind, req.Key, err)
-	case presence == existence.Present:
+	case presence == proof.Present:
 		return ctrl.Result{RequeueAfter: cacheRetry}, nil
-	case presence == existence.Unserved:
+	case presence == proof.Unserved:
 		log.FromContext(ctx).Info("Keeping the binding of a template whose kind the host does not serve", "binding", req.binding())
 		return ctrl.Result{RequeueAfter: evidenceRetry}, nil
 	}

@@ -1,4 +1,4 @@
-package existence
+package proof
 
 import (
 	"context"
@@ -49,9 +49,9 @@ func TestOnlyTheAnswerThatThereIsNoSuchObjectSaysThatItIsGone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := &host{err: tc.err}
-			got, err := Ask(t.Context(), h, tc.template)
+			got, err := OfTemplate(t.Context(), h, tc.template)
 			if got != tc.want || (err != nil) != tc.wantErr || (tc.wantErr && !errors.Is(err, tc.err)) {
-				t.Errorf("Ask() = %v, %v, want %v and an error: %t", got, err, tc.want, tc.wantErr)
+				t.Errorf("OfTemplate() = %v, %v, want %v and an error: %t", got, err, tc.want, tc.wantErr)
 			}
 			if diff := cmp.Diff([]string{tc.asked}, h.asked); diff != "" {
 				t.Errorf("asked for (-want +got):\n%s", diff)

@@ -1,4 +1,4 @@
-package existence
+package proof
 
 import (
 	"context"
@@ -25,9 +25,9 @@ const (
 	Gone
 )
 
-// Ask asks the host whether it has a template, or what wraps it. live must not be a cache: an object that a cache does not show may not
+// OfTemplate asks the host whether it has a template, or what wraps it. live must not be a cache: an object that a cache does not show may not
 // have reached it. With an error it is Unserved.
-func Ask(ctx context.Context, live client.Reader, template v1alpha1.ObjectReference) (Presence, error) {
+func OfTemplate(ctx context.Context, live client.Reader, template v1alpha1.ObjectReference) (Presence, error) {
 	holder := template.Holder()
 	object := &metav1.PartialObjectMetadata{}
 	object.SetGroupVersionKind(holder.GroupVersionKind())

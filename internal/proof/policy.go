@@ -1,0 +1,36 @@
+package proof
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+)
+
+// PolicyPreserves says whether the policy of a binding that is being deleted preserves what it propagated. Its user may have asked for
+// that just before the template was deleted, and a binding that goes is told no more. What a Lazy policy says waits for the template's
+// next change, so what the binding says counts, as it does when the policy is gone. live must not be a cache.
+func PolicyPreserves(ctx context.Context, live client.Reader, binding v1alpha1.Binding) (bool, error) {
+	ref := binding.BindingSpec().Policy
+	if ref == nil {
+		return false, nil
+	}
+	policy := v1alpha1.Policy(&v1alpha1.PropagationPolicy{})
+	if ref.Namespace == "" {
+		policy = &v1alpha1.ClusterPropagationPolicy{}
+	}
+	err := live.Get(ctx, types.NamespacedName{Namespace: ref.Namespace, Name: ref.Name}, policy)
+	switch {
+	case apierrors.IsNotFound(err):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("making sure that the policy %s/%s preserves nothing: %w", ref.Namespace, ref.Name, err)
+	}
+	spec := policy.PropagationSpec()
+	return spec.ActivationPreference != v1alpha1.ActivationLazy && ptr.Deref(spec.PreserveResourcesOnDeletion, false), nil
+}
