@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -106,7 +105,7 @@ func startPrometheus(t *testing.T, fleet *local.Fleet, rules []ruleGroup) promet
 		"rule_files":     []string{filepath.Join(dir, "rules.yaml")},
 		"scrape_configs": []any{scrapeConfig(t, fleet, dir)},
 	})
-	p := prometheus{address: freeAddress(t)}
+	p := prometheus{address: local.Address(t)}
 	processes := process.Table{PIDs: filepath.Join(fleet.Dir(), "pids"), Logs: filepath.Join(fleet.Dir(), "logs")}
 	_, err := processes.Start(process.Spec{Name: "prometheus", Path: path, Args: []string{
 		"--config.file=" + filepath.Join(dir, "prometheus.yaml"), "--storage.tsdb.path=" + filepath.Join(dir, "data"),
@@ -179,16 +178,6 @@ func write(t *testing.T, path string, content any) {
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
 }
 
 // get asks Prometheus' API.

@@ -211,9 +211,9 @@ func startManager(t *testing.T, shop workshop, host *local.Cluster, deployment *
 	if err := controlplane.WriteTokenKubeconfig(kubeconfig, host.Kubeconfig, server, request.Status.Token); err != nil {
 		t.Fatal(err)
 	}
-	health := freeAddress(t)
+	health := local.Address(t)
 	args := append(mounted(t, shop, host, spec), "--kubeconfig="+kubeconfig,
-		"--health-probe-bind-address="+health, "--metrics-bind-address="+freeAddress(t))
+		"--health-probe-bind-address="+health, "--metrics-bind-address="+local.Address(t))
 	stop = shop.start(t, managerName, flotilla, environment(spec.Containers[0]), args...)
 	probe := spec.Containers[0].ReadinessProbe.HTTPGet
 	expect.Eventually(t, "the manager to be ready", func(ctx context.Context) error {

@@ -106,17 +106,6 @@ func (w workshop) definitions(t *testing.T) string {
 	return filepath.Join(strings.TrimSpace(string(output)), "deploy", "chart", "crds")
 }
 
-// freeAddress is an address on loopback that nobody listens on.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
-}
-
 // startOperators runs OLM's two operators. Both want to serve metrics on port 8080 of every address and go on when they
 // cannot: whoever holds the port on loopback keeps them from it.
 func (w workshop) startOperators(t *testing.T, host *local.Cluster) {
@@ -134,7 +123,7 @@ func (w workshop) startOperators(t *testing.T, host *local.Cluster) {
 // startCatalog serves a bundle and returns the address.
 func (w workshop) startCatalog(t *testing.T, name, bundle string) string {
 	t.Helper()
-	registry, address := w.build(t, "registry", "test/olm", "./registry"), freeAddress(t)
+	registry, address := w.build(t, "registry", "test/olm", "./registry"), local.Address(t)
 	w.start(t, name, registry, nil, "--bundle="+bundle, "--listen="+address)
 	local.Eventually(t, 30*time.Second, func(ctx context.Context) error {
 		connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)

@@ -2,8 +2,10 @@ package local
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -132,6 +134,28 @@ func TestPortsBelongToOneFleetUntilItsStateIsGone(t *testing.T) {
 	}
 	if diff := cmp.Diff(ours, take(first)); diff != "" {
 		t.Errorf("ports after starting again in the same folder (-want +got):\n%s", diff)
+	}
+}
+
+func TestAnAddressOfATestIsKeptFromFleets(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	address := Address(t)
+	register, err := newPortRegister()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := register.take(t.Context(), folder(t.TempDir()), 20); err != nil {
+		t.Fatal(err)
+	}
+	kept := false
+	err = register.change(t.Context(), func(taken map[folder][]int) error {
+		for _, ports := range taken {
+			kept = kept || slices.ContainsFunc(ports, func(port int) bool { return address == fmt.Sprintf("127.0.0.1:%d", port) })
+		}
+		return nil
+	})
+	if err != nil || !kept {
+		t.Errorf("address %s is kept from fleets: %v, %v", address, kept, err)
 	}
 }
 

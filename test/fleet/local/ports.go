@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"testing"
 
 	"github.com/flotilla-dev/flotilla/test/fleet/kubebin"
 )
@@ -61,6 +62,25 @@ func (r portRegister) take(ctx context.Context, fleet folder, count int) ([]int,
 		return nil
 	})
 	return ports, err
+}
+
+// Address is one on loopback for a program that a test starts. Until the test ends no fleet of this user gets its port, and no
+// outgoing connection has it.
+func Address(t testing.TB) string {
+	t.Helper()
+	register, err := newPortRegister()
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner := folder(t.TempDir()) // the port is given back when this is gone
+	if err := os.WriteFile(owner.path(stateFile), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ports, err := register.take(t.Context(), owner, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", ports[0])
 }
 
 // give returns the ports of a fleet.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -55,29 +56,57 @@ func freeAddress(t *testing.T) string {
 // startProxy runs a proxy with one link to upstream and returns the link's address and a client.
 func startProxy(t *testing.T, upstream string) (string, Client) {
 	t.Helper()
+	deadline := time.Now().Add(soon)
+	for {
+		link, client, err := tryProxy(t, upstream)
+		if err == nil {
+			return link.Listen, client
+		}
+		// Another process may have taken a port that was free.
+		if !errors.Is(err, syscall.EADDRINUSE) || time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// tryProxy starts a proxy at addresses that are free, and returns when it answers or has ended.
+func tryProxy(t *testing.T, upstream string) (Link, Client, error) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	link := Link{Name: "member1", Listen: freeAddress(t), Upstream: upstream}
 	client := Client{Control: freeAddress(t)}
-	ended := make(chan error)
+	ended := make(chan error, 1)
 	go func() { ended <- Serve(ctx, client.Control, []Link{link}) }()
-	t.Cleanup(func() {
-		cancel()
-		select {
-		case err := <-ended:
-			if err != nil {
-				t.Errorf("proxy ended with: %v", err)
-			}
-		case <-time.After(soon):
-			t.Error("the proxy does not end")
-		}
-	})
 	deadline := time.Now().Add(soon)
 	for {
-		if _, err := client.Get(t.Context(), "member1"); err == nil {
-			return link.Listen, client
-		} else if time.Now().After(deadline) {
-			t.Fatal(err)
+		_, err := client.Get(t.Context(), "member1")
+		if err == nil {
+			t.Cleanup(func() { endProxy(t, cancel, ended) })
+			return link, client, nil
 		}
+		select {
+		case err := <-ended:
+			cancel()
+			return link, client, err
+		default:
+		}
+		if time.Now().After(deadline) {
+			cancel()
+			return link, client, err
+		}
+	}
+}
+
+func endProxy(t *testing.T, cancel context.CancelFunc, ended <-chan error) {
+	t.Helper()
+	cancel()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Errorf("proxy ended with: %v", err)
+		}
+	case <-time.After(soon):
+		t.Error("the proxy does not end")
 	}
 }
 
