@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -21,15 +20,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/test/expect"
 	"github.com/flotilla-dev/flotilla/test/fleet/kubebin"
 	"github.com/flotilla-dev/flotilla/test/fleet/local"
 )
 
 const (
-	member       = "member1"
-	shop         = "shop"
-	arriveWithin = 20 * time.Second
-	goneWithin   = 30 * time.Second
+	member = "member1"
+	shop   = "shop"
 )
 
 // overlay is a folder of config/overlays.
@@ -149,7 +147,7 @@ func (i *installation) renamed(base, lines string) string {
 // checkPods waits until the host has made the Deployment's Pods: the namespace takes none that breaks its security standard.
 func (i *installation) checkPods() {
 	i.t.Helper()
-	local.Eventually(i.t, podTimeout, func(ctx context.Context) error {
+	local.Eventually(i.t, expect.Patience, func(ctx context.Context) error {
 		var deployment appsv1.Deployment
 		if err := i.host().Get(ctx, client.ObjectKeyFromObject(&i.deployment), &deployment); err != nil {
 			return err
@@ -185,7 +183,7 @@ spec:
     metadata: {labels: {app: %[2]s}}
     spec: {containers: [{name: web, image: "registry.example/web:1"}]}
 `, shop, name))
-	local.Eventually(i.t, arriveWithin, func(ctx context.Context) error {
+	local.Eventually(i.t, expect.Patience, func(ctx context.Context) error {
 		return i.fleet.Member(member).Client().Get(ctx, client.ObjectKey{Namespace: shop, Name: name}, &appsv1.Deployment{})
 	})
 }
@@ -224,8 +222,8 @@ func (i *installation) deleteAll() {
 	i.t.Helper()
 	i.stop(i.managers)
 	i.managers = nil
-	i.kubectl("delete", "-f", i.manifest, "--ignore-not-found", "--timeout=30s")
-	local.Eventually(i.t, goneWithin, func(ctx context.Context) error {
+	i.kubectl("delete", "-f", i.manifest, "--ignore-not-found", "--timeout="+expect.Patience.String())
+	local.Eventually(i.t, expect.Patience, func(ctx context.Context) error {
 		left, err := i.leftovers(ctx)
 		if err == nil && len(left) > 0 {
 			err = fmt.Errorf("on the host are left: %s", strings.Join(left, ", "))
@@ -265,7 +263,7 @@ func (i *installation) leftovers(ctx context.Context) ([]string, error) {
 // checkNoAccountInMember makes sure that Flotilla may do nothing in the member any more.
 func (i *installation) checkNoAccountInMember() {
 	i.t.Helper()
-	local.Eventually(i.t, goneWithin, func(ctx context.Context) error {
+	local.Eventually(i.t, expect.Patience, func(ctx context.Context) error {
 		var roles rbacv1.ClusterRoleList
 		if err := i.fleet.Member(member).Client().List(ctx, &roles); err != nil {
 			return err

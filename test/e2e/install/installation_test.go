@@ -3,7 +3,6 @@ package install
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -27,16 +26,10 @@ import (
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/configfile"
+	"github.com/flotilla-dev/flotilla/test/expect"
 	"github.com/flotilla-dev/flotilla/test/fleet/controlplane"
 	"github.com/flotilla-dev/flotilla/test/fleet/kubebin"
 	"github.com/flotilla-dev/flotilla/test/fleet/local"
-)
-
-const (
-	applyTimeout = 20 * time.Second
-	leadTimeout  = 20 * time.Second
-	podTimeout   = 20 * time.Second
-	stopTimeout  = 10 * time.Second
 )
 
 // installation is Flotilla on a host: what a kustomization says, and the processes that play its Deployment.
@@ -158,14 +151,14 @@ func (i *installation) start(n int) *manager {
 		}
 	}
 	name := fmt.Sprintf("%s-%d", i.deployment.Name, n)
-	m := &manager{health: freeAddress(i.t), logs: filepath.Join(i.dir, name+"-"+i.deployment.ResourceVersion+".log"), ended: make(chan error, 1)}
+	m := &manager{health: local.Address(i.t), logs: filepath.Join(i.dir, name+"-"+i.deployment.ResourceVersion+".log"), ended: make(chan error, 1)}
 	mount := i.container().VolumeMounts[0].MountPath
 	args := []string{}
 	for _, arg := range i.container().Args {
 		args = append(args, strings.ReplaceAll(arg, mount, i.config))
 	}
 	args = append(args, "--kubeconfig="+i.kubeconfig(name), "--health-probe-bind-address="+m.health,
-		"--metrics-bind-address="+freeAddress(i.t))
+		"--metrics-bind-address="+local.Address(i.t))
 	m.cmd = exec.Command(program, args...)
 	m.cmd.Env = i.environment(name)
 	logs, err := os.Create(m.logs)
@@ -228,7 +221,7 @@ func (i *installation) checkProbes(m *manager) {
 		}
 		i.checkPort(name, probe.HTTPGet.Port)
 		url := "http://" + m.health + probe.HTTPGet.Path
-		local.Eventually(i.t, leadTimeout, func(ctx context.Context) error { return i.succeeds(ctx, m, url) })
+		local.Eventually(i.t, expect.Patience, func(ctx context.Context) error { return i.succeeds(ctx, m, url) })
 	}
 }
 
@@ -276,7 +269,7 @@ func (i *installation) checkPort(probe string, port intstr.IntOrString) {
 // awaitLeader waits until one of the managers holds the lease in the installation's namespace.
 func (i *installation) awaitLeader() {
 	i.t.Helper()
-	local.Eventually(i.t, leadTimeout, func(ctx context.Context) error {
+	local.Eventually(i.t, expect.Patience, func(ctx context.Context) error {
 		var lease coordinationv1.Lease
 		if err := i.host().Get(ctx, client.ObjectKey{Namespace: i.deployment.Namespace, Name: "flotilla-manager"}, &lease); err != nil {
 			return err
@@ -310,7 +303,7 @@ func (i *installation) stop(managers []*manager) {
 			if err != nil {
 				i.t.Errorf("a manager that is stopped ends with %v:\n%s", err, m.log())
 			}
-		case <-time.After(stopTimeout):
+		case <-time.After(expect.Patience):
 			i.t.Errorf("a manager does not end:\n%s", m.log())
 			_ = m.cmd.Process.Kill()
 			if err := <-m.ended; err != nil {
@@ -349,15 +342,4 @@ func (i *installation) try(program string, args ...string) (string, error) {
 	cmd := exec.CommandContext(i.t.Context(), path, append(args, "--kubeconfig", i.fleet.Host.Kubeconfig)...)
 	output, err := cmd.CombinedOutput()
 	return string(output), err
-}
-
-// freeAddress is one on loopback that nobody listens at.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
 }
