@@ -8,12 +8,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
@@ -113,6 +115,36 @@ func taken(t *testing.T, fleet *local.Fleet) (at time.Time, gaps string) {
 		t.Fatal("nobody has taken the lease")
 	}
 	return lease.Spec.AcquireTime.Time, lease.Annotations[v1alpha1.GapsAnnotation]
+}
+
+// holdersOf follows who holds the lease from now on; what it returns ends that and names them in turn, "" for nobody.
+func holdersOf(t *testing.T, fleet *local.Fleet) func() []string {
+	t.Helper()
+	w, err := fleet.Host.Client().Watch(t.Context(), &coordinationv1.LeaseList{}, client.InNamespace(v1alpha1.SystemNamespace),
+		client.MatchingFields{"metadata.name": "flotilla-manager"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var holders []string
+	var following sync.WaitGroup
+	following.Go(func() {
+		for e := range w.ResultChan() {
+			lease, ok := e.Object.(*coordinationv1.Lease)
+			if !ok {
+				continue
+			}
+			if holder := ptr.Deref(lease.Spec.HolderIdentity, ""); len(holders) == 0 || holders[len(holders)-1] != holder {
+				holders = append(holders, holder)
+			}
+		}
+	})
+	end := func() []string {
+		w.Stop()
+		following.Wait()
+		return holders
+	}
+	t.Cleanup(func() { end() })
+	return end
 }
 
 // propagated makes n ConfigMaps with the value "first" in a namespace of their own, and waits until every member holds them.
