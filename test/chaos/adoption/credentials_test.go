@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -81,8 +82,8 @@ func staysInUse(t *testing.T, fleet *local.Fleet, member string) {
 	})
 }
 
-// endingCredentials gives both members credentials that end, of one kind each, and waits until they are used.
-func endingCredentials(t *testing.T, fleet *local.Fleet, ns string, until time.Time) {
+// giveEnding gives both members credentials that end, of one kind each.
+func giveEnding(t *testing.T, fleet *local.Fleet, until time.Time) {
 	t.Helper()
 	one, two := fleet.Member("member1"), fleet.Member("member2")
 	kubeconfig, err := fleet.CertificateUntil(one, "ending", until)
@@ -93,12 +94,23 @@ func endingCredentials(t *testing.T, fleet *local.Fleet, ns string, until time.T
 	if err != nil {
 		t.Fatal(err)
 	}
-	begin := time.Now()
 	give(t, fleet, one.Name, map[string][]byte{v1alpha1.KubeconfigKey: kubeconfig})
 	give(t, fleet, two.Name, map[string][]byte{v1alpha1.TokenKey: []byte(token), v1alpha1.CABundleKey: two.RESTConfig().CAData})
+}
+
+// endingCredentials gives both members credentials that end, waits until they are used, and returns when they end. Those that ended before
+// they were seen at work are replaced.
+func endingCredentials(t *testing.T, fleet *local.Fleet, ns string) (until time.Time) {
+	t.Helper()
+	one, two := fleet.Member("member1"), cluster("member2")
+	var begin time.Time
 	// What writes them shows that they are in use. Each look is a change, until one comes with the new credentials.
 	n := 0
 	expect.Eventually(t, "the new credentials to be used", func(ctx context.Context) error {
+		if !time.Now().Before(until) {
+			begin, until = time.Now(), time.Now().Add(good)
+			giveEnding(t, fleet, until)
+		}
 		n++
 		settings := builder.ConfigMap(ns, "settings", "n", fmt.Sprint(n))
 		if err := fleet.Host.Client().Update(ctx, settings); err != nil {
@@ -108,15 +120,16 @@ func endingCredentials(t *testing.T, fleet *local.Fleet, ns string, until time.T
 		if err != nil {
 			return err
 		}
-		for _, w := range logged {
-			if w.User == "ending" {
-				return nil
-			}
+		if !slices.ContainsFunc(logged, func(w local.Write) bool { return w.User == "ending" }) {
+			return fmt.Errorf("member1 has not been written to with the certificate, %s before it ends", time.Until(until).Round(time.Second))
 		}
-		return fmt.Errorf("member1 has not been written to with the certificate, %s before it ends", time.Until(until).Round(time.Second))
+		if err := fleet.Host.Client().Get(ctx, client.ObjectKeyFromObject(two), two); err != nil {
+			return err
+		}
+		return expect.HasCondition(two.Status.Conditions, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonClusterReady, "")
 	})
-	says(t, fleet, two.Name, metav1.ConditionTrue, v1alpha1.ReasonClusterReady, "")
 	t.Logf("in use after %s", time.Since(begin).Round(100*time.Millisecond))
+	return until
 }
 
 func TestCredentialsThatEndStopNothingAndAreReplacedWhileTheManagerRuns(t *testing.T) {
@@ -128,8 +141,8 @@ func TestCredentialsThatEndStopNothingAndAreReplacedWhileTheManagerRuns(t *testi
 	manager := process(t, fleet)
 
 	t.Log("a client certificate and a token that end while they are in use")
-	begin, until := time.Now(), time.Now().Add(good)
-	endingCredentials(t, fleet, ns, until)
+	begin := time.Now()
+	until := endingCredentials(t, fleet, ns)
 	says(t, fleet, "member1", metav1.ConditionFalse, v1alpha1.ReasonCertificateExpired, "the client certificate ended at "+until.UTC().Format(time.RFC3339))
 	t.Logf("the certificate has ended: the Cluster says so after %s", time.Since(until).Round(100*time.Millisecond))
 	says(t, fleet, "member2", metav1.ConditionFalse, v1alpha1.ReasonUnauthorized, "refused the credentials")
