@@ -26,6 +26,7 @@ import (
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/applyplan"
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
+	"github.com/flotilla-dev/flotilla/internal/objectpatch"
 	"github.com/flotilla-dev/flotilla/internal/rewatch"
 	"github.com/flotilla-dev/flotilla/internal/telemetry"
 )
@@ -264,11 +265,6 @@ func (m *Member) Get(ctx context.Context, gvk schema.GroupVersionKind, key types
 	return u, nil
 }
 
-// absentVersion is a resource version that no object has: API servers count from 2, because their store's first version is
-// the empty one. An apply that carries it creates an object, and is a conflict where one exists. Plain creation would be
-// recorded as an update, and leave behind what later manifests leave out.
-const absentVersion = "1"
-
 // Apply applies a manifest to a known object, or creates one (nil). A known object is forced: fields that others own
 // are taken; but only if it is still the one that was observed, otherwise the member answers with a conflict. One that is not
 // this host's must not even have changed since: another host may have taken it; nor must one whose manifest names a resource
@@ -319,7 +315,7 @@ func (m *Member) send(ctx context.Context, manifest *unstructured.Unstructured, 
 	manifest = manifest.DeepCopy()
 	switch {
 	case known == nil:
-		manifest.SetResourceVersion(absentVersion)
+		manifest.SetResourceVersion(objectpatch.AbsentVersion)
 	case !known.Live.Ours:
 		manifest.SetResourceVersion(known.ResourceVersion)
 		fallthrough
