@@ -7,6 +7,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/test/builder"
@@ -209,5 +211,35 @@ func TestAPreservedObjectStaysInTheMemberWithoutMarks(t *testing.T) {
 			}
 			return nil
 		})
+	}
+}
+
+// TestObjectsThatAreToBePreservedStayWhenTheirTemplatesGoAtOnce has so many templates that most of their bindings are not told any more.
+func TestObjectsThatAreToBePreservedStayWhenTheirTemplatesGoAtOnce(t *testing.T) {
+	const templates = 60
+	fleet := bed.Fleet(t)
+	ns := expect.Namespace(t, fleet)
+	policy := builder.Policy(ns, "all", builder.Selecting("v1", "ConfigMap", ""), builder.Clusters("member1"))
+	expect.Create(t, fleet.Host, policy)
+	settings := make([]*corev1.ConfigMap, templates)
+	for i := range settings {
+		settings[i] = builder.ConfigMap(ns, fmt.Sprintf("settings-%d", i), "color", "red")
+		expect.Create(t, fleet.Host, settings[i].DeepCopy())
+	}
+	member := fleet.Member("member1")
+	for _, copied := range settings {
+		expect.Seen(t, member, copied, expect.Present)
+	}
+	expect.Change(t, fleet.Host, policy, func(p *v1alpha1.PropagationPolicy) { p.Spec.PreserveResourcesOnDeletion = ptr.To(true) })
+	if err := fleet.Host.Client().DeleteAllOf(t.Context(), &corev1.ConfigMap{}, client.InNamespace(ns)); err != nil {
+		t.Fatal(err)
+	}
+	for _, copied := range settings {
+		uid := copied.UID
+		expect.Gone(t, fleet.Host, expect.Binding(copied))
+		expect.Seen(t, member, copied, released)
+		if copied.UID != uid {
+			t.Errorf("%s is another one", copied.Name)
+		}
 	}
 }

@@ -112,6 +112,23 @@ func TestAForeignObjectIsLeftAloneAndReported(t *testing.T) {
 	expect.Seen(t, member, settings.DeepCopy(), value("color", "red"))
 }
 
+func TestAForeignObjectThatWasBeingDeletedIsReplacedWhenItHasGone(t *testing.T) {
+	fleet := bed.Fleet(t)
+	ns := expect.Namespace(t, fleet)
+	member := fleet.Member("member1")
+	theirs := builder.ConfigMap(ns, "settings", "color", "green")
+	theirs.Finalizers = []string{"example.org/slow"}
+	expect.Create(t, member, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}, theirs)
+	expect.Delete(t, member, theirs.DeepCopy())
+
+	settings := builder.ConfigMap(ns, "settings", "color", "red")
+	expect.Create(t, fleet.Host, builder.Policy(ns, "all", builder.Selecting("v1", "ConfigMap", "settings"), builder.Clusters("member1")), settings.DeepCopy())
+	expect.Seen(t, fleet.Host, expect.Binding(settings),
+		expect.Condition(v1alpha1.ConditionApplied, metav1.ConditionFalse, v1alpha1.ReasonApplying, "member1"))
+	expect.Change(t, member, theirs, func(c *corev1.ConfigMap) { c.Finalizers = nil })
+	expect.Seen(t, member, settings.DeepCopy(), value("color", "red"))
+}
+
 func TestADeletedNamespaceOnTheHostTakesItsObjectsFromTheMembers(t *testing.T) {
 	fleet := bed.Fleet(t)
 	ns := expect.Namespace(t, fleet)
