@@ -173,7 +173,7 @@ func TestAClusterThatFlapsIsLeftAtMostOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			fleet, ns := start(t)
 			foo, _ := placed(t, fleet, ns, builder.ByRoom())
-			moves := movesOf(t, fleet, foo)
+			left := departures(t, fleet, foo)
 			for range tc.times {
 				heal := cut(t, fleet, "member1")
 				pass(t, tc.every)
@@ -182,10 +182,12 @@ func TestAClusterThatFlapsIsLeftAtMostOnce(t *testing.T) {
 			}
 			healthy(t, fleet)
 			serves(t, fleet, foo, wanted)
-			n := moves()
-			t.Logf("%d decisions moved something during %d flaps of %s", n, tc.times, tc.every)
-			if n > 1 { // what has left member1 does not come back by itself, so that there is nothing to move a second time
-				t.Errorf("%d decisions moved something, want at most 1", n)
+			n := left()
+			t.Logf("decisions that took something from a cluster during %d flaps of %s: %v", tc.times, tc.every, n)
+			// What has left member1 does not come back by itself, so that there is nothing to move a second time. On a busy machine
+			// another one may be lost for a moment, too.
+			if n["member1"] > 1 {
+				t.Errorf("%d decisions took something from member1, want at most 1", n["member1"])
 			}
 		})
 	}
@@ -202,22 +204,24 @@ func pass(t *testing.T, d time.Duration) {
 	}
 }
 
-// movesOf counts how often a template's clusters change from now on.
-func movesOf(t *testing.T, fleet *local.Fleet, template *appsv1.Deployment) func() int {
+// departures counts, for each cluster, the decisions from now on that take replicas of a template from it.
+func departures(t *testing.T, fleet *local.Fleet, template *appsv1.Deployment) func() map[string]int {
 	t.Helper()
 	seen := bindingsOf(t, fleet, template.Namespace)
-	return func() (changes int) {
-		last := ""
+	return func() map[string]int {
+		left, last := map[string]int{}, map[string]int32{}
 		for {
 			select {
 			case b := <-seen:
-				now := fmt.Sprint(expect.Placement(b))
-				if last != "" && last != now {
-					changes++
+				now := expect.Placement(b)
+				for cluster, n := range last {
+					if now[cluster] < n {
+						left[cluster]++
+					}
 				}
 				last = now
 			default:
-				return changes
+				return left
 			}
 		}
 	}
