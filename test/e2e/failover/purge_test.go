@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
@@ -49,7 +51,26 @@ func quicken(ctx context.Context, member *local.Cluster, template *appsv1.Deploy
 	return errors.Join(errs...)
 }
 
-// together watches whether pods of a template are ever in two members at the same time.
+// podsEverywhere are the pods of a template, by the members that have any.
+func podsEverywhere(ctx context.Context, fleet *local.Fleet, template *appsv1.Deployment) (map[string]sets.Set[types.UID], error) {
+	found := map[string]sets.Set[types.UID]{}
+	for _, member := range fleet.Members {
+		pods, err := podsOf(ctx, member, template)
+		if err != nil {
+			return nil, err
+		}
+		for i := range pods {
+			if found[member.Name] == nil {
+				found[member.Name] = sets.New[types.UID]()
+			}
+			found[member.Name].Insert(pods[i].UID)
+		}
+	}
+	return found, nil
+}
+
+// together watches whether pods of a template are ever in two members at the same time. Members are asked one after the other, so
+// that a pod counts when it is seen in two rounds: then it was there in the moment between them.
 func together(t *testing.T, fleet *local.Fleet, template *appsv1.Deployment) func() (samples, seen int) {
 	t.Helper()
 	done, ended := make(chan struct{}), make(chan struct{})
@@ -66,19 +87,21 @@ func together(t *testing.T, fleet *local.Fleet, template *appsv1.Deployment) fun
 				return
 			case <-ticks.C:
 			}
-			members := 0
-			var failed error
-			for _, member := range fleet.Members {
-				pods, err := podsOf(t.Context(), member, template)
-				if failed = errors.Join(failed, err); len(pods) > 0 {
-					members++
-				}
-			}
-			if failed != nil {
+			first, err := podsEverywhere(t.Context(), fleet, template)
+			if err != nil {
 				continue
 			}
-			samples++
-			if members > 1 {
+			if samples++; len(first) < 2 {
+				continue
+			}
+			second, err := podsEverywhere(t.Context(), fleet, template)
+			if err != nil {
+				continue
+			}
+			maps.DeleteFunc(second, func(member string, pods sets.Set[types.UID]) bool {
+				return !pods.HasAny(first[member].UnsortedList()...)
+			})
+			if len(second) > 1 {
 				seen++
 			}
 		}
