@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"time"
@@ -145,6 +146,8 @@ type Write struct {
 	Credential string
 	// UserAgent that the client named.
 	UserAgent string
+	// FieldManager that the request named, empty when it named none: it tells apart the controllers of one manager.
+	FieldManager string
 	// Verb is create, update, patch, delete or deletecollection.
 	Verb string
 	// Group, Resource, Subresource, Namespace and Name say what was written.
@@ -209,6 +212,9 @@ func newWrite(event auditv1.Event) Write {
 		User:      event.User.Username,
 		UserAgent: event.UserAgent,
 		Verb:      event.Verb,
+	}
+	if request, err := url.Parse(event.RequestURI); err == nil {
+		write.FieldManager = request.Query().Get("fieldManager")
 	}
 	if object := event.ObjectRef; object != nil {
 		write.Group, write.Resource, write.Subresource = object.APIGroup, object.Resource, object.Subresource

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/objectpatch"
 	"github.com/flotilla-dev/flotilla/test/builder"
 	"github.com/flotilla-dev/flotilla/test/expect"
 	"github.com/flotilla-dev/flotilla/test/fleet/local"
@@ -126,10 +127,10 @@ func keptPace(t *testing.T, fleet *local.Fleet, ns string, after time.Time) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var first []time.Time // the first write to each binding since the loss: its task
+	var first []time.Time // the first attempt at each binding since the loss: its task
 	seen := map[string]bool{}
 	for _, w := range writes {
-		if w.Resource == "resourcebindings" && w.Subresource == "" && w.Namespace == ns && !seen[w.Name] {
+		if w.FieldManager == string(objectpatch.EvictionOwner) && w.Namespace == ns && !seen[w.Name] {
 			seen[w.Name] = true
 			first = append(first, w.Time)
 		}
