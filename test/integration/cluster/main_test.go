@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-logr/logr"
 	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -226,7 +227,8 @@ func fileWith(t *testing.T, content []byte) string {
 	return path
 }
 
-// tokenOf makes a ServiceAccount in a cluster, with the rules given, and returns its token.
+// tokenOf makes a ServiceAccount in a cluster, with the rules given, and returns its token. API servers judge by what they have
+// watched of rules, so that it waits until all of them are in force.
 func tokenOf(t *testing.T, cluster *local.Cluster, name string, rules ...rbacv1.PolicyRule) string {
 	t.Helper()
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "default", GenerateName: name + "-"}}
@@ -244,5 +246,48 @@ func tokenOf(t *testing.T, cluster *local.Cluster, name string, rules ...rbacv1.
 	if err := cluster.Client().SubResource("token").Create(t.Context(), account, request); err != nil {
 		t.Fatal(err)
 	}
+	config := rest.AnonymousClientConfig(cluster.RESTConfig())
+	config.BearerToken = request.Status.Token
+	expect.Eventually(t, "the rights of "+account.Name, func(ctx context.Context) error { return inForce(ctx, config, rules) })
 	return request.Status.Token
+}
+
+// inForce says which of some rules a cluster does not act by.
+func inForce(ctx context.Context, config *rest.Config, rules []rbacv1.PolicyRule) error {
+	for _, rule := range rules {
+		for _, group := range rule.APIGroups {
+			for _, resource := range rule.Resources {
+				for _, verb := range rule.Verbs {
+					if err := wantRight(ctx, config, verb, group, resource); err != nil {
+						return err
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func wantRight(ctx context.Context, config *rest.Config, verb, group, resource string) error {
+	allowed, err := may(ctx, config, verb, group, resource)
+	if err == nil && !allowed {
+		err = fmt.Errorf("to %s %s is not allowed", verb, resource)
+	}
+	return err
+}
+
+// may asks a cluster whether somebody may do something in the namespace default.
+func may(ctx context.Context, config *rest.Config, verb, group, resource string) (bool, error) {
+	c, err := client.New(config, client.Options{})
+	if err != nil {
+		return false, err
+	}
+	resource, subresource, _ := strings.Cut(resource, "/")
+	review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
+		ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: verb, Group: group, Resource: resource, Subresource: subresource, Namespace: "default"},
+	}}
+	if err := c.Create(ctx, review); err != nil {
+		return false, fmt.Errorf("asking whether to %s %s is allowed: %w", verb, resource, err)
+	}
+	return review.Status.Allowed, nil
 }
