@@ -1,6 +1,7 @@
 package validation
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -30,7 +31,11 @@ func TestThoseWhoAskTheSchedulerWriteOnlyTheirOwnFieldsOfABinding(t *testing.T) 
 	if err := typed.Create(t.Context(), binding, client.FieldOwner(objectpatch.PropagationOwner)); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = typed.Delete(t.Context(), binding) })
+	t.Cleanup(func() {
+		if err := typed.Delete(context.WithoutCancel(t.Context()), binding); err != nil {
+			t.Error(err)
+		}
+	})
 	expect := func(when string) {
 		t.Helper()
 		got := &v1alpha1.ResourceBinding{}
