@@ -12,8 +12,7 @@ import (
 // eventuallyInterval is how often Eventually looks.
 const eventuallyInterval = 50 * time.Millisecond
 
-// Eventually returns as soon as check returns no error. After the timeout it fails the test with the last error. It may be used in
-// cleanups, too, where the context of the test has ended.
+// Eventually returns as soon as check returns no error, or fails the test with the last one after the timeout. Cleanups may use it.
 func Eventually(t testing.TB, timeout time.Duration, check func(ctx context.Context) error) {
 	t.Helper()
 	last := errors.New("never checked")

@@ -69,11 +69,8 @@ func (r portRegister) take(ctx context.Context, fleet folder, count int) ([]int,
 func Address(t testing.TB) string {
 	t.Helper()
 	register, err := newPortRegister()
-	if err != nil {
-		t.Fatal(err)
-	}
 	owner := folder(t.TempDir()) // the port is given back when this is gone
-	if err := os.WriteFile(owner.path(stateFile), nil, 0o600); err != nil {
+	if err = errors.Join(err, os.WriteFile(owner.path(stateFile), nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	ports, err := register.take(t.Context(), owner, 1)
