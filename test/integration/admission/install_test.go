@@ -88,14 +88,7 @@ func TestWithoutMutatingPoliciesUsersWriteTheGateThemselvesAndTheManagerRepairs(
 	}
 	wantAllowed(t, user.Create(t.Context(), service))
 
-	spawn := &admissionregistrationv1.ValidatingAdmissionPolicy{}
-	get(t, "", "flotilla-templates-spawn", spawn)
-	base := spawn.DeepCopy()
-	weakened := admissionregistrationv1.Ignore
-	spawn.Spec.FailurePolicy = &weakened
-	if err := admin(t).Patch(t.Context(), spawn, client.MergeFrom(base)); err != nil {
-		t.Fatal(err)
-	}
+	spawn := weakened(t, "flotilla-templates-spawn")
 	stop, err := startInstaller(t, host(t))
 	if err != nil {
 		t.Fatal(err)
@@ -105,9 +98,22 @@ func TestWithoutMutatingPoliciesUsersWriteTheGateThemselvesAndTheManagerRepairs(
 		t.Errorf("the policies did not come back: %v", err)
 	}
 	eventually(t, "the weakened policy is repaired", func(context.Context) error {
-		if got := *get(t, "", "flotilla-templates-spawn", spawn).Spec.FailurePolicy; got != admissionregistrationv1.Fail {
+		if got := *get(t, "", spawn.Name, spawn).Spec.FailurePolicy; got != admissionregistrationv1.Fail {
 			return fmt.Errorf("its failurePolicy is %s", got)
 		}
 		return nil
 	})
+}
+
+// weakened is a policy that lets pass what it cannot judge, which none of Flotilla's does.
+func weakened(t *testing.T, name string) *admissionregistrationv1.ValidatingAdmissionPolicy {
+	t.Helper()
+	policy := get(t, "", name, &admissionregistrationv1.ValidatingAdmissionPolicy{})
+	base := policy.DeepCopy()
+	ignore := admissionregistrationv1.Ignore
+	policy.Spec.FailurePolicy = &ignore
+	if err := admin(t).Patch(t.Context(), policy, client.MergeFrom(base)); err != nil {
+		t.Fatal(err)
+	}
+	return policy
 }
