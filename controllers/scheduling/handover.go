@@ -176,9 +176,9 @@ func (r *Reconciler) clusters(ctx context.Context, unseen []*v1alpha1.Cluster) (
 	if err := r.client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("listing clusters: %w", err)
 	}
-	clusters := make([]*v1alpha1.Cluster, len(list.Items))
+	clusters := make([]*v1alpha1.Cluster, 0, len(list.Items)+len(unseen))
 	for i := range list.Items {
-		clusters[i] = &list.Items[i]
+		clusters = append(clusters, &list.Items[i])
 	}
 	for _, cluster := range unseen {
 		if !slices.ContainsFunc(clusters, func(c *v1alpha1.Cluster) bool { return c.Name == cluster.Name }) {
