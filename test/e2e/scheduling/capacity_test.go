@@ -209,6 +209,7 @@ func TestHugeReplicasFillTheClustersAndTheRestIsPending(t *testing.T) {
 
 func TestAMemberThatLosesNodesSendsWhatIsStuckElsewhere(t *testing.T) {
 	fleet, ns := start(t)
+	roomy(t, fleet, ns)
 	app := web(ns, "web", 10)
 	expect.Create(t, fleet.Host, governing(ns, "", builder.ByRoom()), app.DeepCopy())
 	expect.Seen(t, fleet.Host, app.DeepCopy(), readyReplicas(10))

@@ -47,6 +47,7 @@ func TestATemplateReturnsToThePreferredGroupOnlyWhenItsPolicyAsksForIt(t *testin
 
 func TestOverflowFillsTheTiersInOrderAndShrinksTheLastOneFirst(t *testing.T) {
 	fleet, ns := start(t)
+	roomy(t, fleet, ns)
 	stuck := watchStuck(t, fleet, ns)
 	app := web(ns, "web", 3)
 	expect.Create(t, fleet.Host, governing(ns, "", builder.ByRoom(), builder.Placing(func(p *v1alpha1.Placement) {

@@ -10,6 +10,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
@@ -54,6 +55,21 @@ func start(t *testing.T) (*local.Fleet, string) {
 	})
 	expect.Eventually(t, "empty members", func(ctx context.Context) error { return empty(ctx, fleet) })
 	return fleet, expect.Namespace(t, fleet)
+}
+
+// roomy waits until the manager counts with all the room of the members, where a test needs that at once: they are empty a moment before
+// it has heard so, and what was divided too early stays where it is.
+func roomy(t *testing.T, fleet *local.Fleet, ns string) {
+	t.Helper()
+	probe := web(ns, "probe", allCPUs/2)
+	policy := governing(ns, "probe", builder.ByRoom(), builder.Clusters("member1", "member2", "member3"), func(s *v1alpha1.PropagationSpec) {
+		s.Suspension = &v1alpha1.Suspension{Dispatching: ptr.To(true)}
+	})
+	expect.Create(t, fleet.Host, policy, probe.DeepCopy())
+	decided(t, fleet, probe, map[string]int32{"member1": 4, "member2": 4, "member3": 6}, 0)
+	expect.Delete(t, fleet.Host, probe.DeepCopy())
+	expect.Delete(t, fleet.Host, policy)
+	expect.Gone(t, fleet.Host, expect.Binding(probe))
 }
 
 func describe(t *testing.T, fleet *local.Fleet, name, region, provider string, labels map[string]string) {
