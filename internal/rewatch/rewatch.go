@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"sync/atomic"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/watchlist"
+	"k8s.io/utils/ptr"
 )
 
 // Host is the pace for the host, between one and two seconds: nothing is decided well without it.
@@ -24,9 +26,12 @@ func Member() wait.Backoff {
 	return wait.Backoff{Duration: time.Second, Factor: 2, Steps: 5, Cap: 10 * time.Second, Jitter: 0.5}
 }
 
-// Soon is a source of one informer that goes on asking, at a pace, while the API server cannot be reached or says that it is not
-// available. Until it has been served once it passes every error on, so that whoever waits for the first list learns why there is none.
-// An answer of the server, such as that a kind is forbidden, or that it has too much to do, is passed on always.
+// Soon is a source of one informer that goes on asking, at a pace, while the API server cannot be reached or says that it is not there. An
+// answer of the server, such as that a kind is forbidden, or that it has too much to do, is passed on always; so is every error before
+// the first list has arrived, because somebody waits for that and wants to know why there is none.
+//
+// A watch that had to wait is not gone on with, though the server is back: it may have been restored, and a watch from a version that it has
+// not reached yet says nothing until it has. The error Expired makes the informer list anew instead.
 func Soon(from toolscache.ListerWatcher, pace wait.Backoff) toolscache.ListerWatcher {
 	return &source{ListerWatcherWithContext: toolscache.ToListerWatcherWithContext(from), from: from, pace: pace}
 }
@@ -35,7 +40,7 @@ type source struct {
 	toolscache.ListerWatcherWithContext
 	from   toolscache.ListerWatcher
 	pace   wait.Backoff
-	served atomic.Bool
+	listed atomic.Bool
 }
 
 var _ toolscache.ListerWatcher = &source{}
@@ -48,12 +53,25 @@ func (s *source) Watch(o metav1.ListOptions) (watch.Interface, error) { return s
 
 // ListWithContext implements toolscache.ListerWithContext.
 func (s *source) ListWithContext(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-	return ask(ctx, s, func() (runtime.Object, error) { return s.ListerWatcherWithContext.ListWithContext(ctx, o) })
+	list, _, err := ask(ctx, s, func() (runtime.Object, error) { return s.ListerWatcherWithContext.ListWithContext(ctx, o) })
+	if err == nil {
+		s.listed.Store(true)
+	}
+	return list, err
 }
 
 // WatchWithContext implements toolscache.WatcherWithContext.
 func (s *source) WatchWithContext(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-	return ask(ctx, s, func() (watch.Interface, error) { return s.ListerWatcherWithContext.WatchWithContext(ctx, o) })
+	goesOn := !ptr.Deref(o.SendInitialEvents, false)
+	if goesOn {
+		s.listed.Store(true) // from where to watch is known by a list only
+	}
+	watching, waited, err := ask(ctx, s, func() (watch.Interface, error) { return s.ListerWatcherWithContext.WatchWithContext(ctx, o) })
+	if err == nil && waited && goesOn {
+		watching.Stop()
+		return nil, apierrors.NewResourceExpired("the API server was away, and may have been restored")
+	}
+	return watching, err
 }
 
 // IsWatchListSemanticsUnSupported tells reflectors what the client underneath can do.
@@ -61,28 +79,28 @@ func (s *source) IsWatchListSemanticsUnSupported() bool {
 	return watchlist.DoesClientNotSupportWatchListSemantics(s.from)
 }
 
-func ask[T any](ctx context.Context, s *source, request func() (T, error)) (T, error) {
-	var answer T
-	err := context.Canceled // what is not even asked for
+// ask sends a request until the server answers, and says whether that took more than one.
+func ask[T any](ctx context.Context, s *source, request func() (T, error)) (answer T, waited bool, err error) {
+	requests := 0
 	_ = s.pace.DelayFunc().Until(ctx, true, true, func(context.Context) (bool, error) {
+		requests++
 		answer, err = request()
-		if err == nil {
-			s.served.Store(true)
-		}
-		return err == nil || !s.served.Load() || !away(err), nil
+		return err == nil || !s.listed.Load() || !away(err), nil
 	})
-	return answer, err
+	return answer, requests > 1, err
 }
 
-// away tells a server that could not be asked from one that has answered.
+// away tells a server that could not be asked from one that has answered. That it gave up after a while (504) is an answer: it says so,
+// too, of a version that it has not reached.
 func away(err error) bool {
+	var unsent *url.Error
 	var status apierrors.APIStatus
-	if !errors.As(err, &status) {
+	switch {
+	case errors.As(err, &unsent):
 		return true
-	}
-	switch status.Status().Code {
-	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return true
+	case errors.As(err, &status):
+		code := status.Status().Code
+		return code == http.StatusBadGateway || code == http.StatusServiceUnavailable
 	}
 	return false
 }

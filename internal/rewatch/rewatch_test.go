@@ -3,6 +3,8 @@ package rewatch
 import (
 	"context"
 	"errors"
+	"net/url"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,12 +17,15 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/utils/ptr"
 )
 
 var (
-	errRefused   = errors.New("connection refused")
-	errForbidden = apierrors.NewForbidden(schema.GroupResource{Resource: "widgets"}, "", nil)
-	errBusy      = apierrors.NewTooManyRequests("", 30)
+	errRefused   error = &url.Error{Op: "Get", URL: "https://host", Err: syscall.ECONNREFUSED}
+	errForbidden       = apierrors.NewForbidden(schema.GroupResource{Resource: "widgets"}, "", nil)
+	errBusy            = apierrors.NewTooManyRequests("", 30)
+	errAhead           = apierrors.NewTimeoutError("Too large resource version: 12, current: 5", 1)
+	errMalformed       = errors.New("unexpected character at the start of the body")
 )
 
 // server answers each request with the next of its errors, and with success from then on.
@@ -49,44 +54,82 @@ func (s *server) source(pace wait.Backoff) toolscache.ListerWatcherWithContext {
 }
 
 func TestAnInformerAsksOnUntilTheServerIsBack(t *testing.T) {
+	starting := apierrors.NewServiceUnavailable("starting")
 	gone := apierrors.NewResourceExpired("too old")
 	tests := map[string]struct {
-		// answers to the first request, and to the second one.
+		// answers to the requests from the second list on; the first one succeeds.
 		answers  []error
-		first    error
-		second   error
+		want     error
 		requests int
 	}{
 		"nothing is wrong":                                       {requests: 2},
-		"what was never served is told why":                      {answers: []error{errRefused}, first: errRefused, requests: 2},
-		"a server that comes back is noticed":                    {answers: []error{nil, errRefused, errRefused, errRefused}, requests: 5},
-		"one that starts is not there yet":                       {answers: []error{nil, apierrors.NewServiceUnavailable("starting")}, requests: 3},
-		"a refusal is an answer":                                 {answers: []error{nil, errForbidden}, second: errForbidden, requests: 2},
-		"a history that is gone is listed anew by the informer":  {answers: []error{nil, errRefused, gone}, second: gone, requests: 3},
-		"a server that has too much to do is left to the caller": {answers: []error{nil, errBusy}, second: errBusy, requests: 2},
+		"a server that comes back is noticed":                    {answers: []error{errRefused, errRefused, errRefused}, requests: 5},
+		"one that starts is not there yet":                       {answers: []error{starting}, requests: 3},
+		"a refusal is an answer":                                 {answers: []error{errForbidden}, want: errForbidden, requests: 2},
+		"a history that is gone is listed anew by the informer":  {answers: []error{errRefused, gone}, want: gone, requests: 3},
+		"so is one that the server has not reached yet":          {answers: []error{errRefused, errAhead}, want: errAhead, requests: 3},
+		"a server that has too much to do is left to the caller": {answers: []error{errBusy}, want: errBusy, requests: 2},
+		"what cannot be read is not asked for again at once":     {answers: []error{errMalformed}, want: errMalformed, requests: 2},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			for request, do := range map[string]func(context.Context, toolscache.ListerWatcherWithContext) error{
-				"list": func(ctx context.Context, s toolscache.ListerWatcherWithContext) error {
-					_, err := s.ListWithContext(ctx, metav1.ListOptions{})
-					return err
-				},
-				"watch": func(ctx context.Context, s toolscache.ListerWatcherWithContext) error {
-					_, err := s.WatchWithContext(ctx, metav1.ListOptions{})
-					return err
-				},
-			} {
-				synctest.Test(t, func(t *testing.T) {
-					host := &server{answers: append([]error{}, tc.answers...)}
-					source := host.source(Host())
-					first, second := do(t.Context(), source), do(t.Context(), source)
-					if !errors.Is(first, tc.first) || !errors.Is(second, tc.second) || host.requests != tc.requests {
-						t.Errorf("%s: %v, then %v after %d requests; want %v, then %v after %d",
-							request, first, second, host.requests, tc.first, tc.second, tc.requests)
+			synctest.Test(t, func(t *testing.T) {
+				host := &server{answers: append([]error{nil}, tc.answers...)}
+				source := host.source(Host())
+				for i, want := range []error{nil, tc.want} {
+					if _, err := source.ListWithContext(t.Context(), metav1.ListOptions{}); !errors.Is(err, want) {
+						t.Errorf("list %d: %v, want %v", i, err, want)
 					}
-				})
-			}
+				}
+				if host.requests != tc.requests {
+					t.Errorf("%d requests, want %d", host.requests, tc.requests)
+				}
+			})
+		})
+	}
+}
+
+func TestTheFirstListTellsWhyThereIsNone(t *testing.T) {
+	streamed := metav1.ListOptions{SendInitialEvents: ptr.To(true)}
+	host := &server{answers: []error{errRefused, errRefused, nil, errRefused}}
+	source := host.source(Host())
+	var got []bool
+	_, err := source.ListWithContext(t.Context(), metav1.ListOptions{})
+	got = append(got, errors.Is(err, errRefused))
+	_, err = source.WatchWithContext(t.Context(), streamed)
+	got = append(got, errors.Is(err, errRefused))
+	_, err = source.WatchWithContext(t.Context(), streamed) // it begins, which is no list yet
+	got = append(got, err == nil)
+	_, err = source.WatchWithContext(t.Context(), streamed)
+	got = append(got, errors.Is(err, errRefused))
+	if diff := cmp.Diff([]bool{true, true, true, true}, got); diff != "" {
+		t.Errorf("passed on (-want +got):\n%s", diff)
+	}
+}
+
+func TestAWatchIsGoneOnWithOnlyWhereTheServerWasNotAway(t *testing.T) {
+	streamed := metav1.ListOptions{SendInitialEvents: ptr.To(true), ResourceVersion: "7"}
+	for name, tc := range map[string]struct {
+		options metav1.ListOptions
+		answers []error
+		expired bool
+	}{
+		"the server was there":                               {options: metav1.ListOptions{ResourceVersion: "7"}},
+		"it was away, and may have been restored":            {options: metav1.ListOptions{ResourceVersion: "7"}, answers: []error{errRefused, errRefused}, expired: true},
+		"a list is streamed, which the server checks itself": {options: streamed, answers: []error{errRefused}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				host := &server{answers: append([]error{nil}, tc.answers...)}
+				source := host.source(Host())
+				if _, err := source.ListWithContext(t.Context(), metav1.ListOptions{}); err != nil {
+					t.Fatal(err)
+				}
+				watching, err := source.WatchWithContext(t.Context(), tc.options)
+				if apierrors.IsResourceExpired(err) != tc.expired || (watching == nil) != tc.expired || !tc.expired && err != nil {
+					t.Errorf("a watch: %v, and %v; want that it is expired: %v", watching != nil, err, tc.expired)
+				}
+			})
 		})
 	}
 }
@@ -129,9 +172,6 @@ func TestWhatIsNotAskedForAnyMoreEnds(t *testing.T) {
 		cancel()
 		if err := <-ended; !errors.Is(err, errRefused) {
 			t.Errorf("it ended with %v", err)
-		}
-		if _, err := source.WatchWithContext(ctx, metav1.ListOptions{}); err == nil {
-			t.Error("a source that nobody needs has answered")
 		}
 	})
 }
