@@ -16,6 +16,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
 	"github.com/flotilla-dev/flotilla/internal/objectpatch"
 	"github.com/flotilla-dev/flotilla/internal/ownwrites"
+	"github.com/flotilla-dev/flotilla/internal/proof"
 )
 
 // request is an owner's entry in the binding of one object.
@@ -91,16 +92,11 @@ func (q request) in(have claims) claims {
 func (r *Reconciler) staying(ctx context.Context, clusters []string) ([]string, error) {
 	var stay []string
 	for _, name := range clusters {
-		key, cluster := types.NamespacedName{Name: name}, &v1alpha1.Cluster{}
-		err := r.client.Get(ctx, key, cluster, client.UnsafeDisableDeepCopy)
-		if apierrors.IsNotFound(err) {
-			cluster = &v1alpha1.Cluster{}
-			err = r.live.Get(ctx, key, cluster)
+		cluster, _, err := proof.Cluster(ctx, r.client, r.live, name)
+		if err != nil {
+			return nil, err
 		}
-		if client.IgnoreNotFound(err) != nil {
-			return nil, fmt.Errorf("reading Cluster %s: %w", name, err)
-		}
-		if err == nil && cluster.DeletionTimestamp == nil {
+		if cluster != nil && cluster.DeletionTimestamp == nil {
 			stay = append(stay, name)
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
+	"github.com/flotilla-dev/flotilla/internal/specchange"
 )
 
 // Priorities. What somebody changed just now does not wait for the first look at everything after a restart.
@@ -107,7 +108,7 @@ func (r *Reconciler) onCluster() handler.Funcs {
 
 func (r *Reconciler) updated(before, after v1alpha1.Binding, q queue) {
 	key := client.ObjectKeyFromObject(after)
-	changed := before.GetGeneration() != after.GetGeneration() || before.GetUID() != after.GetUID()
+	changed := specchange.Between(before, after)
 	left := after.GetDeletionTimestamp() == nil && !slices.Equal(holders(before), holders(after))
 	if (isOwner(before) || isOwner(after)) && (changed || left) {
 		enqueue(q, userPriority, key)

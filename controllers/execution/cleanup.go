@@ -21,6 +21,7 @@ import (
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
+	"github.com/flotilla-dev/flotilla/internal/proof"
 	"github.com/flotilla-dev/flotilla/internal/report"
 )
 
@@ -127,17 +128,12 @@ func (r *cleanup) isClean(ctx context.Context, binding v1alpha1.Binding) (clean 
 // hasLeft says whether a member's Cluster is gone. A cache that lacks it proves nothing: it may be one that joined while its watch was away,
 // and may go without the watch telling.
 func (r *cleanup) hasLeft(ctx context.Context, name string) (left bool, again time.Duration, err error) {
-	key := client.ObjectKey{Name: name}
-	err = r.host.Get(ctx, key, &v1alpha1.Cluster{}, client.UnsafeDisableDeepCopy)
-	if !apierrors.IsNotFound(err) {
-		return false, 0, err
+	cluster, shown, err := proof.Cluster(ctx, r.host, r.live, name)
+	if err != nil || cluster == nil {
+		return err == nil, 0, err
 	}
-	err = r.live.Get(ctx, key, &v1alpha1.Cluster{})
-	switch {
-	case apierrors.IsNotFound(err):
-		return true, 0, nil
-	case err != nil:
-		return false, 0, fmt.Errorf("making sure that Cluster %s is gone: %w", name, err)
+	if !shown {
+		again = recheckRemoving
 	}
-	return false, recheckRemoving, nil
+	return false, again, nil
 }

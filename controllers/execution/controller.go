@@ -21,6 +21,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/membercluster"
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
 	"github.com/flotilla-dev/flotilla/internal/report"
+	"github.com/flotilla-dev/flotilla/internal/specchange"
 	"github.com/flotilla-dev/flotilla/internal/telemetry"
 	"github.com/flotilla-dev/flotilla/internal/templates"
 )
@@ -184,7 +185,7 @@ func (d *dispatcher) bindingUpdated(old, obj any) {
 }
 
 func matters(before, after v1alpha1.Binding) bool {
-	return before.GetGeneration() != after.GetGeneration() || before.GetUID() != after.GetUID() || described(before) != described(after)
+	return specchange.Between(before, after) || described(before) != described(after)
 }
 
 // described says whether a binding has the rules for its template. One that was made for others that require the template has

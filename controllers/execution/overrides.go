@@ -16,6 +16,7 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
 	"github.com/flotilla-dev/flotilla/internal/override"
 	"github.com/flotilla-dev/flotilla/internal/policymatch"
+	"github.com/flotilla-dev/flotilla/internal/specchange"
 )
 
 // +kubebuilder:rbac:groups=flotilla.dev,resources=overridepolicies;clusteroverridepolicies,verbs=get;list;watch
@@ -105,12 +106,11 @@ func (d *dispatcher) listenToOverrides(ctx context.Context, mgr ctrl.Manager) er
 	return nil
 }
 
-// sameSpec compares generations, of one object: a watch that was interrupted shows a policy that was deleted and created again
-// as one that changed, and the generations of both may be 1.
+// sameSpec says whether nothing that a policy is for, or changes, differs between two of its versions.
 func sameSpec(before, after any) bool {
 	a, ok := before.(v1alpha1.Override)
 	b, also := after.(v1alpha1.Override)
-	return ok && also && a.GetUID() == b.GetUID() && a.GetGeneration() == b.GetGeneration()
+	return ok && also && !specchange.Between(a, b)
 }
 
 // overridesChanged hands on every binding whose template one of the versions of a policy is for.

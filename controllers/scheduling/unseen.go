@@ -2,12 +2,9 @@ package scheduling
 
 import (
 	"context"
-	"fmt"
-
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
+	"github.com/flotilla-dev/flotilla/internal/proof"
 )
 
 // evidence is what has to be asked for a decision, because nothing in memory is proof of it.
@@ -30,32 +27,13 @@ func (r *Reconciler) unseen(ctx context.Context, spec *v1alpha1.BindingSpec) (fo
 		names = append(names, spec.Retained[i].Name)
 	}
 	for _, name := range names {
-		cluster, err := find(ctx, r.client, name, client.UnsafeDisableDeepCopy)
+		cluster, shown, err := proof.Cluster(ctx, r.client, r.live, name)
 		if err != nil {
 			return nil, err
 		}
-		if cluster != nil {
-			continue
-		}
-		if cluster, err = find(ctx, r.live, name); err != nil {
-			return nil, err
-		}
-		if cluster != nil {
+		if cluster != nil && !shown {
 			found = append(found, cluster)
 		}
 	}
 	return found, nil
-}
-
-// find is nil when there is no such Cluster.
-func find(ctx context.Context, c client.Reader, name string, opts ...client.GetOption) (*v1alpha1.Cluster, error) {
-	cluster := &v1alpha1.Cluster{}
-	err := c.Get(ctx, client.ObjectKey{Name: name}, cluster, opts...)
-	if apierrors.IsNotFound(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading Cluster %s: %w", name, err)
-	}
-	return cluster, nil
 }
