@@ -17,6 +17,7 @@ import (
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/applyplan"
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
+	"github.com/flotilla-dev/flotilla/internal/membercluster"
 )
 
 func TestACopyThatGoesFirstGoesAfterItsPods(t *testing.T) {
@@ -196,5 +197,75 @@ func TestWhatAPolicyWasAskedToPreserveStaysAlthoughTheBindingWasNotTold(t *testi
 				t.Errorf("what the member is asked for (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestWhatGoesAlongStaysWhenAnOwnerIsToBePreserved deletes what goes along together with its owner, before the entry could be told.
+func TestWhatGoesAlongStaysWhenAnOwnerIsToBePreserved(t *testing.T) {
+	policy := func(preserve bool, preference v1alpha1.ActivationPreference) client.Object {
+		return &v1alpha1.PropagationPolicy{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "all"},
+			Spec:       v1alpha1.PropagationSpec{PreserveResourcesOnDeletion: &preserve, ActivationPreference: preference},
+		}
+	}
+	owner := func(name string, preserve bool) client.Object {
+		return &v1alpha1.ResourceBinding{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name},
+			Spec:       v1alpha1.BindingSpec{Policy: &v1alpha1.PolicyReference{Namespace: "shop", Name: "all"}, PreserveResourcesOnDeletion: &preserve},
+		}
+	}
+	along := func(preserve bool) *v1alpha1.ResourceBinding {
+		b := binding(true)
+		b.Spec.Clusters = nil
+		for _, name := range []string{"app", "cron"} {
+			b.Spec.RequiredBy = append(b.Spec.RequiredBy, v1alpha1.BindingSnapshot{
+				Namespace: "shop", Name: name, Clusters: []v1alpha1.TargetCluster{{Name: "member1"}}, PreserveResourcesOnDeletion: preserve,
+			})
+		}
+		return b
+	}
+	governed, moved := along(false), along(false)
+	governed.Spec.Policy = &v1alpha1.PolicyReference{Namespace: "shop", Name: "own"}
+	moved.DeletionTimestamp, moved.Spec.RequiredBy[0].Clusters, moved.Spec.RequiredBy[1].Clusters = nil, nil, nil
+	deleted, released := []string{http.MethodDelete}, []string{http.MethodPatch}
+	for name, tc := range map[string]struct {
+		binding *v1alpha1.ResourceBinding
+		read    []client.Object
+		want    []string
+	}{
+		"the policy of one says it":           {along(false), []client.Object{owner("cron", false), policy(true, "")}, released},
+		"the binding of one was told":         {along(false), []client.Object{owner("app", false), owner("cron", true), policy(false, "")}, released},
+		"it waits for a change of the owner":  {along(false), []client.Object{owner("app", false), policy(true, v1alpha1.ActivationLazy)}, deleted},
+		"no owner says it":                    {along(false), []client.Object{owner("app", false), owner("cron", false), policy(false, "")}, deleted},
+		"the policy of the owners is gone":    {along(false), []client.Object{owner("app", false), owner("cron", false)}, deleted},
+		"the owners are gone":                 {along(false), []client.Object{policy(true, "")}, deleted},
+		"the owners are gone, and had said":   {along(true), nil, released},
+		"a policy of its own says nothing":    {governed, []client.Object{owner("app", true), policy(true, "")}, deleted},
+		"no owner needs it in the member now": {moved, []client.Object{owner("app", true), policy(true, "")}, deleted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			objects := append(tc.read, web(tc.binding), &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "member1"}})
+			if diff := cmp.Diff(tc.want, removed(t, objects, objects)); diff != "" {
+				t.Errorf("what the member is asked for (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAHostThatDoesNotTellOfAnOwnerLetsNothingGo(t *testing.T) {
+	broken, asked := errors.New("the host does not answer"), []string{}
+	along := binding(true)
+	along.Spec.RequiredBy = []v1alpha1.BindingSnapshot{{Namespace: "shop", Name: "app"}}
+	host := hostWith(t, web(along), &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "member1"}})
+	w := newWorker(t.Context(), &dispatcher{host: host, definitions: definitionsOf(&asked, "", nil), mgr: live{reader: interceptor.NewClient(host, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+			if key.Name == "app" {
+				return broken
+			}
+			return c.Get(ctx, key, obj, opts...)
+		},
+	})}}, &membercluster.Member{Name: "member1"})
+	if keep, err := w.keepsObjects(t.Context(), webKey, along, true); keep || !errors.Is(err, broken) {
+		t.Errorf("keepsObjects() = %t, %v, want the host's error", keep, err)
 	}
 }
