@@ -68,6 +68,7 @@ type Options struct {
 type Reconciler struct {
 	Options
 	client client.Client
+	live   client.Reader // the host itself
 	events events.EventRecorder
 	pacer  *pacer
 	writes *ownwrites.Writes
@@ -75,7 +76,7 @@ type Reconciler struct {
 
 // Setup adds the controller to a manager. Call it before anything is posted to the board.
 func Setup(mgr ctrl.Manager, o Options) error {
-	r := newReconciler(mgr.GetClient(), mgr.GetEventRecorder("flotilla-"+name), o)
+	r := newReconciler(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder("flotilla-"+name), o)
 	changes := &feed{settle: r.Pace.Settle}
 	o.Board.OnChange(changes.enqueue)
 	err := ctrl.NewControllerManagedBy(mgr).
@@ -92,7 +93,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	return nil
 }
 
-func newReconciler(c client.Client, recorder events.EventRecorder, o Options) *Reconciler {
+func newReconciler(c client.Client, live client.Reader, recorder events.EventRecorder, o Options) *Reconciler {
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
 	}
@@ -102,7 +103,7 @@ func newReconciler(c client.Client, recorder events.EventRecorder, o Options) *R
 	if o.Concurrency == 0 {
 		o.Concurrency = defaultConcurrency
 	}
-	return &Reconciler{Options: o, client: c, events: recorder, pacer: newPacer(o.Clock, o.Pace), writes: ownwrites.New(o.Clock)}
+	return &Reconciler{Options: o, client: c, live: live, events: recorder, pacer: newPacer(o.Clock, o.Pace), writes: ownwrites.New(o.Clock)}
 }
 
 // Reconcile brings the status of one binding, and of its template, to what the members report. A request

@@ -2,6 +2,7 @@ package aggregation
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -94,7 +95,7 @@ func newBed(t *testing.T, binding *v1alpha1.ResourceBinding, namespaceLabels map
 			},
 		}).Build()
 	b.templates = &templates{client: fakeClient}
-	b.Reconciler = newReconciler(fakeClient, b.recorder, Options{
+	b.Reconciler = newReconciler(fakeClient, fakeClient, b.recorder, Options{
 		Board: report.NewBoard(), Templates: b.templates, Interpreter: interpreter.New(), Clock: b.clock,
 	})
 	return b
@@ -206,7 +207,7 @@ func TestNothingIsWrittenWhenNothingChanged(t *testing.T) {
 			b.post(fine(1), "a", "b")
 			b.settle(t)
 			before := b.writes()
-			b.Reconciler = newReconciler(b.client, b.recorder, Options{Board: report.NewBoard(), Templates: b.templates, Interpreter: interpreter.New(), Clock: b.clock})
+			b.Reconciler = newReconciler(b.client, b.client, b.recorder, Options{Board: report.NewBoard(), Templates: b.templates, Interpreter: interpreter.New(), Clock: b.clock})
 			b.clock.SetTime(noon.Add(time.Hour))
 			b.post(fine(1), reports...)
 			b.settle(t)
@@ -267,6 +268,53 @@ func TestAMemberThatFallsSilentMakesHealthUnknown(t *testing.T) {
 	got := meta.FindStatusCondition(b.binding(t).Status.Conditions, v1alpha1.ConditionHealthy)
 	if got == nil || got.Status != metav1.ConditionUnknown || got.Message != "b: Unknown" {
 		t.Errorf("condition is %v", got)
+	}
+}
+
+// A cluster that is left and still holds a copy is known by the status alone: who ends the binding asks those that it names.
+func TestACopyIsRememberedUntilTheHostSaysThatItsClusterIsGone(t *testing.T) {
+	broken := errors.New("the host does not answer")
+	for name, tc := range map[string]struct {
+		live  []client.Object
+		err   error
+		want  map[string]string // reasons by cluster
+		again time.Duration
+		asked []string
+	}{
+		"it joined a moment before this manager took over": {
+			live: []client.Object{member("z", metav1.ConditionTrue)}, want: map[string]string{"a": v1alpha1.ReasonApplied, "z": v1alpha1.ReasonRemovingOld}, again: unseenRetry, asked: []string{"z"},
+		},
+		"it is gone":          {want: map[string]string{"a": v1alpha1.ReasonApplied}, asked: []string{"z"}},
+		"the host cannot say": {err: broken, want: map[string]string{"a": v1alpha1.ReasonApplied, "z": v1alpha1.ReasonApplied}, asked: []string{"z"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t, with(bound("a"), fineItem("a"), fineItem("z")), templateNamespace())
+			var asked []string
+			b.live = fake.NewClientBuilder().WithScheme(b.client.Scheme()).WithObjects(tc.live...).WithInterceptorFuncs(interceptor.Funcs{
+				Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+					asked = append(asked, key.Name)
+					if tc.err != nil {
+						return tc.err
+					}
+					return c.Get(ctx, key, obj, opts...)
+				},
+			}).Build()
+			b.post(fine(1), "a")
+			result, err := b.Reconcile(t.Context(), ctrl.Request{NamespacedName: web})
+			if !errors.Is(err, tc.err) || result.RequeueAfter != tc.again {
+				t.Errorf("it is looked at again in %s, and fails with %v; want %s and %v", result.RequeueAfter, err, tc.again, tc.err)
+			}
+			got := map[string]string{}
+			for _, item := range b.binding(t).Status.AggregatedStatus {
+				got[item.ClusterName] = item.Reason
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("items (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tc.asked, asked); diff != "" {
+				t.Errorf("the host was asked for (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

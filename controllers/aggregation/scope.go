@@ -13,11 +13,15 @@ import (
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/objectcache"
+	"github.com/flotilla-dev/flotilla/internal/proof"
 	"github.com/flotilla-dev/flotilla/internal/report"
 )
 
 // notSyncedRetry is when to look again for a template whose kind is still being listed.
 const notSyncedRetry = 5 * time.Second
+
+// unseenRetry is when to look again for a Cluster that the host has and the cache does not show: it may go without the watch telling.
+const unseenRetry = 15 * time.Second
 
 // facts is everything that is looked at for one binding.
 type facts struct {
@@ -25,7 +29,7 @@ type facts struct {
 	binding v1alpha1.Binding
 	// reports are what members say, by member; after a restart some are still missing.
 	reports map[string]report.Report
-	// ready has every member that exists, and says whether it is ready.
+	// ready has every member that may hold a copy and exists, and says whether it is ready.
 	ready map[string]bool
 	// template is the cache's own; nil when it is gone or not known yet.
 	template *unstructured.Unstructured
@@ -46,17 +50,13 @@ func (r *Reconciler) gather(ctx context.Context, binding v1alpha1.Binding) (fact
 		ready:   map[string]bool{},
 		now:     r.Clock.Now(),
 	}
-	var clusters v1alpha1.ClusterList
-	if err := r.client.List(ctx, &clusters, client.UnsafeDisableDeepCopy); err != nil {
-		return facts{}, fmt.Errorf("listing clusters: %w", err)
-	}
-	for i := range clusters.Items {
-		f.ready[clusters.Items[i].Name] = ready(&clusters.Items[i])
+	if err := r.members(ctx, &f); err != nil {
+		return facts{}, err
 	}
 	resource := binding.BindingSpec().Resource
 	obj, found, err := r.Templates.Get(resource.GroupVersionKind(), resource.Key())
 	if errors.Is(err, objectcache.ErrNotSynced) {
-		f.again = notSyncedRetry
+		f.again = notSyncedRetry // sooner than unseenRetry
 		return f, nil
 	}
 	if err != nil {
@@ -75,6 +75,31 @@ func (r *Reconciler) gather(ctx context.Context, binding v1alpha1.Binding) (fact
 	}
 	f.owned, err = r.ownsStatus(ctx, resource.Namespace)
 	return f, err
+}
+
+// members finds out which members there are. Of one that is left and still holds a copy nothing but the status says so: before that is
+// struck the host is asked, since a cache that does not show a Cluster may be behind.
+func (r *Reconciler) members(ctx context.Context, f *facts) error {
+	var clusters v1alpha1.ClusterList
+	if err := r.client.List(ctx, &clusters, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("listing clusters: %w", err)
+	}
+	for i := range clusters.Items {
+		f.ready[clusters.Items[i].Name] = ready(&clusters.Items[i])
+	}
+	for name := range leaving(*f) {
+		if _, exists := f.ready[name]; exists {
+			continue
+		}
+		cluster, _, err := proof.Cluster(ctx, r.client, r.live, name)
+		if err != nil {
+			return err
+		}
+		if cluster != nil {
+			f.ready[name], f.again = ready(cluster), unseenRetry
+		}
+	}
+	return nil
 }
 
 // ownsStatus says whether the status of a namespace's templates is ours: elsewhere the host's own controllers

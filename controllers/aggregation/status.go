@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/conditions"
@@ -174,6 +175,23 @@ func appendLeaving(items []v1alpha1.AggregatedStatusItem, f facts, item v1alpha1
 		item.Health = v1alpha1.HealthUnknown
 	}
 	return append(items, item)
+}
+
+// leaving are the clusters that are no targets, and hold a copy as far as the status and the reports know.
+func leaving(f facts) sets.Set[string] {
+	clusters := sets.New[string]()
+	targets, items := targetNames(f), f.binding.BindingStatus().AggregatedStatus
+	for i := range items {
+		if name := items[i].ClusterName; !targets[name] && !f.reports[name].Gone {
+			clusters.Insert(name)
+		}
+	}
+	for member, said := range f.reports {
+		if !targets[member] && !said.Gone {
+			clusters.Insert(member)
+		}
+	}
+	return clusters
 }
 
 func itemOf(member string, said report.Report, limit int) v1alpha1.AggregatedStatusItem {
