@@ -210,7 +210,7 @@ func (r *Reconciler) decide(ctx context.Context, binding v1alpha1.Binding, known
 	if err != nil {
 		return verdict{}, nil, err
 	}
-	decision = r.handOver(binding, schedule.Decide(in), in.Clusters, known.fresh)
+	decision = r.handOver(binding, schedule.Decide(in), in.Clusters, known)
 	decisionSeconds.WithLabelValues().Observe(r.clock.Since(begun).Seconds())
 	decisions.WithLabelValues(decision.Reason).Inc()
 	who := claimOf(binding)

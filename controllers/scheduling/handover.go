@@ -37,10 +37,10 @@ type verdict struct {
 	plan handover.Plan
 }
 
-// handOver makes the plan of a decision. fresh is what members said just now; nil when they were not asked.
-func (r *Reconciler) handOver(binding v1alpha1.Binding, d schedule.Decision, clusters []*v1alpha1.Cluster, fresh map[string]int32) verdict {
+// handOver makes the plan of a decision.
+func (r *Reconciler) handOver(binding v1alpha1.Binding, d schedule.Decision, clusters []*v1alpha1.Cluster, known evidence) verdict {
 	facts := r.movingFacts(binding, clusters)
-	facts.Decided, facts.Pending, facts.Fresh = d.Clusters, d.Pending, fresh
+	facts.Decided, facts.Pending, facts.Fresh = d.Clusters, d.Pending, known.fresh
 	facts.Reason, facts.Voluntary = d.Trigger, voluntary(d.Trigger, &facts)
 	v := verdict{Decision: d, plan: handover.Make(facts)}
 	v.Clusters, v.Pending = v.plan.Clusters, d.Pending+v.plan.Withheld
@@ -51,8 +51,11 @@ func (r *Reconciler) handOver(binding v1alpha1.Binding, d schedule.Decision, clu
 	if v.plan.Withheld > 0 && v.Scheduled() {
 		v.Reason, v.Message = v.plan.Reason, v.plan.Message
 	}
-	if fresh != nil && len(v.plan.Retained) > 0 || v.plan.Deferred {
+	switch after := v.plan.RetryAfter; {
+	case known.fresh != nil && len(v.plan.Retained) > 0 || v.plan.Deferred:
 		v.plan.RetryAfter = proofRetry
+	case len(known.unseen) > 0 && (after == 0 || after > unseenRetry):
+		v.plan.RetryAfter = unseenRetry
 	}
 	return v
 }

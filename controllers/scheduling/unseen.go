@@ -2,10 +2,15 @@ package scheduling
 
 import (
 	"context"
+	"time"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
 	"github.com/flotilla-dev/flotilla/internal/proof"
 )
+
+// unseenRetry is when to decide again that a binding stays in a Cluster which the host has and the cache does not show: it may go without
+// the watch telling. One that is shown meanwhile leads back sooner.
+const unseenRetry = 10 * time.Second
 
 // evidence is what has to be asked for a decision, because nothing in memory is proof of it.
 type evidence struct {

@@ -74,3 +74,23 @@ func TestNothingIsDecidedWhileTheHostCannotSayWhetherAClusterIsGone(t *testing.T
 		t.Errorf("clusters (-want +got):\n%s", diff)
 	}
 }
+
+// The watch of Clusters may have been away when the Cluster came, and when it went: then nothing else leads back.
+func TestAClusterThatTheCacheNeverShowsIsLeftWhenTheHostHasItNoMore(t *testing.T) {
+	b := newBed(t, webBinding(alreadyIn("new", "old")), member("old"))
+	h := &host{clusters: map[string]*v1alpha1.Cluster{"new": member("new")}}
+	b.live = h
+	for range 2 { // also when there is nothing to write any more
+		if result := b.reconcile(t, web); result.RequeueAfter != unseenRetry {
+			t.Fatalf("it is looked at again in %s, want %s", result.RequeueAfter, unseenRetry)
+		}
+	}
+	h.clusters = nil
+	b.settle(t, web)
+	if diff := cmp.Diff([]string{"old"}, names(b.binding(t))); diff != "" {
+		t.Errorf("clusters (-want +got):\n%s", diff)
+	}
+	if result := b.reconcile(t, web); result.RequeueAfter != 0 {
+		t.Errorf("when it is gone: looked at again in %s, want never", result.RequeueAfter)
+	}
+}
