@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/transport"
@@ -151,6 +152,8 @@ type Reconciler struct {
 	claims sync.Mutex
 	// collected holds, by Cluster UID, when its APIs and capacity were last looked at.
 	collected sync.Map
+	// attended holds, by name, the UID of each Cluster that was looked at, so that what is kept by UID ends with it.
+	attended sync.Map
 	// again looks at a member at once, its APIs and capacity included; nil until the controller runs.
 	again atomic.Pointer[func(cluster string)]
 }
@@ -199,6 +202,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	switch {
 	case apierrors.IsNotFound(err):
 		r.options.Connections.Disconnect(req.Name)
+		r.forget(req.Name, "")
 		return ctrl.Result{}, nil
 	case err != nil:
 		return ctrl.Result{}, fmt.Errorf("reading Cluster %s: %w", req.Name, err)
@@ -210,6 +214,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 
 // attend looks at one member, reports what it saw, and comes back after the probe interval.
 func (r *Reconciler) attend(ctx context.Context, cluster *v1alpha1.Cluster) (ctrl.Result, error) {
+	r.forget(cluster.Name, cluster.UID)
 	if err := r.adopt(ctx, cluster); err != nil {
 		return ctrl.Result{}, err
 	}
@@ -229,6 +234,25 @@ func (r *Reconciler) attend(ctx context.Context, cluster *v1alpha1.Cluster) (ctr
 		return ctrl.Result{}, err
 	}
 	return ctrl.Result{RequeueAfter: nextLook(&status, r.options.Timings, r.options.Clock.Now())}, nil
+}
+
+// forget drops what is remembered of a Cluster that is gone, however it went. successor is the UID of the one that has its name now; empty
+// for none.
+func (r *Reconciler) forget(name string, successor types.UID) {
+	var last any
+	if successor == "" {
+		last, _ = r.attended.LoadAndDelete(name)
+	} else {
+		last, _ = r.attended.Swap(name, successor)
+	}
+	gone, known := last.(types.UID)
+	if !known || gone == successor {
+		return
+	}
+	r.collected.Delete(gone)
+	if r.options.Lookout != nil {
+		r.options.Lookout.Forget(gone)
+	}
 }
 
 // nextLook is when to look again: after the interval, or as soon as what was seen last would have held for long enough.

@@ -157,10 +157,6 @@ func (r *Reconciler) finish(ctx context.Context, cluster *v1alpha1.Cluster, name
 	if err := r.client.Patch(ctx, cluster, patch, client.FieldOwner(objectpatch.ClusterOwner)); client.IgnoreNotFound(err) != nil {
 		return ctrl.Result{}, fmt.Errorf("taking the finalizer off Cluster %s: %w", cluster.Name, err)
 	}
-	r.collected.Delete(cluster.UID)
-	if r.options.Lookout != nil {
-		r.options.Lookout.Forget(cluster.UID)
-	}
 	return ctrl.Result{}, nil
 }
 
