@@ -3,11 +3,13 @@ package execution
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -30,10 +32,13 @@ type cleanup struct {
 	host  client.Client
 	live  client.Reader // past every cache
 	board *report.Board
+	clock clock.PassiveClock
+
+	waiting sync.Map // since when a binding waits for nothing but that it has told what goes along with it, by its key
 }
 
 func setupCleanup(mgr ctrl.Manager, board *report.Board) error {
-	r := &cleanup{host: mgr.GetClient(), live: mgr.GetAPIReader(), board: board}
+	r := &cleanup{host: mgr.GetClient(), live: mgr.GetAPIReader(), board: board, clock: clock.RealClock{}}
 	c, err := controller.NewTyped("execution-cleanup", mgr, controller.TypedOptions[types.NamespacedName]{
 		Reconciler: r, MaxConcurrentReconciles: 8,
 	})
@@ -60,11 +65,12 @@ func setupCleanup(mgr ctrl.Manager, board *report.Board) error {
 	return nil
 }
 
-// Reconcile removes the finalizer of one binding when every member has let go of its objects.
+// Reconcile removes the finalizer of one binding when every member has let go of its objects, and what goes along with it knows whether to
+// stay.
 func (r *cleanup) Reconcile(ctx context.Context, key types.NamespacedName) (reconcile.Result, error) {
 	binding, err := hostindex.Binding(ctx, r.host, key)
 	if apierrors.IsNotFound(err) {
-		r.board.ForgetBinding(key)
+		r.forget(key)
 		return reconcile.Result{}, nil
 	}
 	if err != nil {
@@ -77,6 +83,9 @@ func (r *cleanup) Reconcile(ctx context.Context, key types.NamespacedName) (reco
 	if err != nil || !clean {
 		return reconcile.Result{RequeueAfter: again}, err
 	}
+	if told, err := r.hasTold(ctx, binding); err != nil || !told {
+		return reconcile.Result{RequeueAfter: recheckTelling}, err
+	}
 	before, ok := binding.DeepCopyObject().(client.Object)
 	if !ok {
 		return reconcile.Result{}, fmt.Errorf("copying binding %s", key)
@@ -86,8 +95,13 @@ func (r *cleanup) Reconcile(ctx context.Context, key types.NamespacedName) (reco
 	if err := client.IgnoreNotFound(err); err != nil {
 		return reconcile.Result{}, fmt.Errorf("removing the finalizer of binding %s: %w", key, err)
 	}
-	r.board.ForgetBinding(key)
+	r.forget(key)
 	return reconcile.Result{}, nil
+}
+
+func (r *cleanup) forget(key types.NamespacedName) {
+	r.board.ForgetBinding(key)
+	r.waiting.Delete(key)
 }
 
 // forgetMember drops what a member said once its Cluster is gone, and looks again at the bindings that it concerned:

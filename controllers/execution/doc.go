@@ -17,4 +17,6 @@
 // An object is deleted in a member only on evidence read at that moment: the binding, read from the host's
 // API server and not from a cache, is gone, is being deleted, or does not name the member; and the member's Cluster, read in the same
 // way, does not say Keep. A Cluster that is gone has ordered nothing: the object stays.
+// What its policy preserves by then stays, too, and what goes along with others when one of these is preserved; a binding whose objects
+// stay is let go of when what goes along with it has been told.
 package execution
