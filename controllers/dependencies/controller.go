@@ -16,6 +16,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -93,6 +94,7 @@ type Reconciler struct {
 	interests   *Interests
 	writes      *ownwrites.Writes
 	busy        *busy
+	blinds      *blinds
 }
 
 // Setup adds the controller to a manager. The manager's cache must have the indexes of package hostindex.
@@ -123,7 +125,7 @@ func newReconciler(c client.Client, live client.Reader, o Options) *Reconciler {
 	}
 	return &Reconciler{
 		client: c, live: live, templates: o.Templates, interpreter: o.Interpreter, interests: o.Interests,
-		writes: ownwrites.New(o.Clock), busy: newBusy(),
+		writes: ownwrites.New(o.Clock), busy: newBusy(), blinds: newBlinds(o.Clock),
 	}
 }
 
@@ -183,6 +185,9 @@ func (r *Reconciler) bringAlong(ctx context.Context, owner types.NamespacedName,
 		along = found{blind: true}
 	}
 	again, unproven := r.prove(ctx, &along, attached)
+	if lasts, tell := r.blinds.note(owner, along.hidden != ""); tell {
+		log.FromContext(ctx).Info("Keeps all that went along with a template, because something of it cannot be seen", "hidden", along.hidden, "for", lasts.String())
+	}
 	result, err := r.fulfilAll(ctx, requests(owner, binding, along, attached))
 	result.RequeueAfter = sooner(result.RequeueAfter, again)
 	switch err = errors.Join(err, unproven); {
@@ -215,6 +220,7 @@ func (r *Reconciler) await(ctx context.Context, owner types.NamespacedName, bind
 // asks of each object.
 func (r *Reconciler) abandon(ctx context.Context, leave request) (ctrl.Result, error) {
 	r.interests.forget(leave.owner)
+	r.blinds.note(leave.owner, false)
 	attached, err := r.attached(ctx, leave.owner)
 	if err != nil {
 		return ctrl.Result{}, err

@@ -26,6 +26,8 @@ type found struct {
 	sought interest
 	// blind says that something that went along so far cannot be seen, nor what it needs: nothing is given up then.
 	blind bool
+	// hidden is what cannot be seen, and why, for logs; empty for nothing.
+	hidden string
 }
 
 // search finds what goes along with one template.

@@ -2,9 +2,11 @@ package dependencies
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flotilla-dev/flotilla/api/v1alpha1"
@@ -18,48 +20,74 @@ func (r *Reconciler) prove(ctx context.Context, along *found, attached []v1alpha
 	var again time.Duration
 	if len(along.unknown) > 0 {
 		again = unknownRetry
-		along.blind = along.blind || along.hides(attached)
+		along.hide(along.unreadable(attached), "it cannot be told at the moment what there is of its kind")
 	}
 	for _, other := range attached {
-		if along.blind || !r.overlooked(*along, other) {
-			continue
+		if along.blind {
+			break
 		}
-		presence, err := proof.OfTemplate(ctx, r.live, other.BindingSpec().Resource)
+		presence, err := r.presence(ctx, *along, other)
 		if err != nil {
 			along.blind = true
 			return again, err
 		}
 		switch presence {
 		case proof.Present:
-			along.blind, again = true, sooner(again, overlookedRetry)
+			along.hide(other, "the cache does not show it")
+			again = sooner(again, overlookedRetry)
 		case proof.Unserved:
-			along.blind, again = true, sooner(again, unservedRetry)
+			along.hide(other, "the host does not serve its kind")
+			again = sooner(again, unservedRetry)
 		}
 	}
 	return again, nil
 }
 
-// hides says whether something that went along so far is of a kind of which it cannot be told what there is.
-func (f found) hides(attached []v1alpha1.Binding) bool {
+// hide notes what went along so far and cannot be seen, and why; nil for nothing.
+func (f *found) hide(binding v1alpha1.Binding, why string) {
+	if binding != nil && !f.blind {
+		resource := binding.BindingSpec().Resource
+		f.blind, f.hidden = true, fmt.Sprintf("%s %s: %s", resource.Kind, resource.Name, why)
+	}
+}
+
+// unreadable is the binding of something that went along so far, of a kind of which it cannot be told what there is; nil for none.
+func (f found) unreadable(attached []v1alpha1.Binding) v1alpha1.Binding {
 	for gvk := range f.unknown {
 		for _, other := range attached {
 			if other.BindingSpec().Resource.GroupVersionKind().GroupKind() == gvk.GroupKind() {
-				return true
+				return other
 			}
 		}
 	}
-	return false
+	return nil
 }
 
-// overlooked says whether the object of a binding that went along so far is looked for and the cache does not show it. What the cache
-// shows and was not taken is not wanted.
-func (r *Reconciler) overlooked(along found, other v1alpha1.Binding) bool {
-	resource := other.BindingSpec().Resource
-	if along.has(other) || !along.sought.seeks(resource.GroupVersionKind().GroupKind(), resource.Name) {
-		return false
+// presence is what the host says of an object that went along so far, is looked for and was not found. It is asked in the version that is
+// looked for: that of the binding may be one that the host has ceased to serve. It is Gone without asking where the object goes along, is
+// not looked for, or is shown and was not taken, because it is not wanted.
+func (r *Reconciler) presence(ctx context.Context, along found, other v1alpha1.Binding) (proof.Presence, error) {
+	if along.has(other) {
+		return proof.Gone, nil
 	}
-	_, shown, err := r.templates.Get(resource.GroupVersionKind(), resource.Key())
-	return err != nil || !shown
+	resource := other.BindingSpec().Resource
+	var shown, unserved bool
+	for gvk := range along.sought.versions(resource.GroupVersionKind().GroupKind(), resource.Name) {
+		if _, exists, err := r.templates.Get(gvk, resource.Key()); err == nil && exists {
+			shown = true
+			continue
+		}
+		resource.APIVersion = gvk.GroupVersion().String()
+		presence, err := proof.OfTemplate(ctx, r.live, resource)
+		if err != nil || presence != proof.Unserved {
+			return presence, err
+		}
+		unserved = true
+	}
+	if unserved && !shown {
+		return proof.Unserved, nil
+	}
+	return proof.Gone, nil
 }
 
 // has says whether the object of a binding goes along, in whatever version.
@@ -73,17 +101,18 @@ func (f found) has(binding v1alpha1.Binding) bool {
 	return false
 }
 
-// seeks says whether an object is looked for, by its name or among all of its kind, in whatever version.
-func (i interest) seeks(kind schema.GroupKind, name string) bool {
+// versions are those in which an object is looked for, by its name or among all of its kind.
+func (i interest) versions(kind schema.GroupKind, name string) sets.Set[schema.GroupVersionKind] {
+	found := sets.New[schema.GroupVersionKind]()
 	for gvk := range i.kinds {
 		if gvk.GroupKind() == kind {
-			return true
+			found.Insert(gvk)
 		}
 	}
 	for o := range i.named {
 		if o.gvk.GroupKind() == kind && o.key.Name == name {
-			return true
+			found.Insert(o.gvk)
 		}
 	}
-	return false
+	return found
 }
