@@ -68,6 +68,23 @@ func TestWhatIsGivenUpIsLookedForInTheVersionThatIsSought(t *testing.T) {
 	}
 }
 
+// TestWhoeverDeletesTheBindingOfWhatIsHiddenSetsTheRestFree is the way out for a kind that does not come back.
+func TestWhoeverDeletesTheBindingOfWhatIsHiddenSetsTheRestFree(t *testing.T) {
+	b := newBed(t, owner("web", "m1"))
+	b.templates.put(t, web, budget, settings)
+	b.watchAll()
+	b.reconcile(t, webKey)
+	b.templates.drop(budgets, "budget")
+	b.templates.put(t, `{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {template: {metadata: {labels: {app: web}}, spec: {containers: [{name: c}]}}}}`)
+	b.live = &serving{Reader: b.host}
+	b.reconcile(t, webKey)
+	entry := []v1alpha1.BindingSnapshot{by("web", "m1")}
+	b.expect(t, map[string][]v1alpha1.BindingSnapshot{"ConfigMap settings": entry, "PodDisruptionBudget budget": entry})
+	b.remove(t, keyOf(budgets, "budget"))
+	b.reconcile(t, webKey)
+	b.expect(t, map[string][]v1alpha1.BindingSnapshot{})
+}
+
 // TestAnOwnerThatKeepsAllBecauseSomethingIsHiddenIsToldOfWhenItLasts uninstalls a kind from the host, for some hours.
 func TestAnOwnerThatKeepsAllBecauseSomethingIsHiddenIsToldOfWhenItLasts(t *testing.T) {
 	b := newBed(t, owner("web", "m1"))
