@@ -184,8 +184,7 @@ func untold(c *objectcache.Cache) []string {
 	var kinds []string
 	for _, gvk := range c.Kinds() {
 		state := c.State(gvk)
-		absent := meta.IsNoMatchError(state.Err) || apierrors.IsNotFound(state.Err) || apierrors.IsForbidden(state.Err) ||
-			apierrors.IsMethodNotSupported(state.Err)
+		absent := state.Unserved() || apierrors.IsForbidden(state.Err)
 		if !state.Synced && !absent {
 			kinds = append(kinds, gvk.GroupKind().String())
 		}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -62,9 +63,15 @@ type State struct {
 	Watched bool
 	// Synced is true when the first list has arrived.
 	Synced bool
-	// Err is why the first list has not arrived; nil when nothing is wrong. meta.IsNoMatchError tells that
-	// the cluster does not serve the kind, apierrors.IsForbidden that it may not be read.
+	// Err is why the first list has not arrived; nil when nothing is wrong. Unserved tells that the cluster does not have
+	// the kind, apierrors.IsForbidden that it may not be read.
 	Err error
+}
+
+// Unserved says whether the cluster does not have the kind, so that there are no objects of it. No other error tells anything of its
+// objects, nor does that they may not be read.
+func (s State) Unserved() bool {
+	return meta.IsNoMatchError(s.Err) || apierrors.IsNotFound(s.Err) || apierrors.IsMethodNotSupported(s.Err)
 }
 
 // Cache keeps the objects of kinds chosen at run time. It is safe for concurrent use.

@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -105,18 +104,12 @@ func (c *Cache) State(gvk schema.GroupVersionKind) objectcache.State {
 			state.Synced = false
 		}
 	}
-	if (unserved(state.Err) || apierrors.IsForbidden(state.Err)) && !state.Synced {
+	if (state.Unserved() || apierrors.IsForbidden(state.Err)) && !state.Synced {
 		if wrapped, err := c.wrapped(gvk); err == nil && len(wrapped) > 0 {
 			return objectcache.State{Watched: state.Watched, Synced: true}
 		}
 	}
 	return state
-}
-
-// unserved says whether an error of a kind's watch tells that there are no native objects of it: the host does not have the kind. No
-// other error tells anything of its objects, nor does that they may not be read.
-func unserved(err error) bool {
-	return meta.IsNoMatchError(err) || apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err)
 }
 
 // Get finds a template, an *unstructured.Unstructured that must not be changed. The error is objectcache.ErrNotSynced while it cannot
@@ -262,7 +255,7 @@ func (c *Cache) list(gvk schema.GroupVersionKind, namespace string, native func(
 	if len(wrapped) == 0 {
 		return natives, err
 	}
-	if errors.Is(err, objectcache.ErrNotSynced) && unserved(c.objects.State(gvk).Err) {
+	if errors.Is(err, objectcache.ErrNotSynced) && c.objects.State(gvk).Unserved() {
 		err = nil
 	}
 	all := make([]any, 0, len(natives)+len(wrapped))
