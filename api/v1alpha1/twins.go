@@ -68,6 +68,14 @@ func NewBinding(namespace string) Binding {
 	return &ResourceBinding{TypeMeta: metav1.TypeMeta{APIVersion: GroupVersion.String(), Kind: "ResourceBinding"}}
 }
 
+// NewPolicy is an empty policy of the right kind: a ClusterPropagationPolicy for an empty namespace, a PropagationPolicy otherwise.
+func NewPolicy(namespace string) Policy {
+	if namespace == "" {
+		return &ClusterPropagationPolicy{}
+	}
+	return &PropagationPolicy{}
+}
+
 // EventReference is a binding as events on its template name it, beside what they are about. It has the resource version: the
 // API counts an event as a repetition, with the first one's words, when all but its words are the same.
 func EventReference(b Binding) *corev1.ObjectReference {

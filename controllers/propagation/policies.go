@@ -48,7 +48,7 @@ type policyKeeper struct {
 
 // Reconcile writes what is new about one policy.
 func (k *policyKeeper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	policy := newPolicy(req.Namespace)
+	policy := v1alpha1.NewPolicy(req.Namespace)
 	if err := k.client.Get(ctx, req.NamespacedName, policy); err != nil {
 		if apierrors.IsNotFound(err) {
 			return ctrl.Result{}, nil
@@ -90,13 +90,6 @@ func (k *policyKeeper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Re
 // self is the request for a policy.
 func self(_ context.Context, policy v1alpha1.Policy) []ctrl.Request {
 	return []ctrl.Request{{NamespacedName: client.ObjectKeyFromObject(policy)}}
-}
-
-func newPolicy(namespace string) v1alpha1.Policy {
-	if namespace == "" {
-		return &v1alpha1.ClusterPropagationPolicy{}
-	}
-	return &v1alpha1.PropagationPolicy{}
 }
 
 // kinds gathers what is known about the kinds that a policy selects.

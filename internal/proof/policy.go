@@ -50,10 +50,7 @@ func preserves(ctx context.Context, live client.Reader, ref *v1alpha1.PolicyRefe
 	if ref == nil {
 		return false, nil
 	}
-	policy := v1alpha1.Policy(&v1alpha1.PropagationPolicy{})
-	if ref.Namespace == "" {
-		policy = &v1alpha1.ClusterPropagationPolicy{}
-	}
+	policy := v1alpha1.NewPolicy(ref.Namespace)
 	err := live.Get(ctx, types.NamespacedName{Namespace: ref.Namespace, Name: ref.Name}, policy)
 	switch {
 	case apierrors.IsNotFound(err):
