@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -207,11 +206,9 @@ func (r *Reconciler) await(ctx context.Context, owner types.NamespacedName, bind
 	if err != nil || len(attached) == 0 {
 		return ctrl.Result{}, err
 	}
-	preserve := ptr.Deref(binding.BindingSpec().PreserveResourcesOnDeletion, false)
-	if !preserve {
-		if preserve, err = proof.PolicyPreserves(ctx, r.live, binding); err != nil {
-			return ctrl.Result{}, err
-		}
+	preserve, err := proof.Preserves(ctx, r.live, binding)
+	if err != nil {
+		return ctrl.Result{}, err
 	}
 	return r.askOf(ctx, attached, request{owner: owner, leaving: true, preserve: preserve})
 }

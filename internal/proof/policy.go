@@ -13,6 +13,14 @@ import (
 	"github.com/flotilla-dev/flotilla/internal/hostindex"
 )
 
+// Preserves says whether what a binding that is being deleted propagated is to be preserved: it says so itself, or its policy does by now.
+func Preserves(ctx context.Context, live client.Reader, binding v1alpha1.Binding) (bool, error) {
+	if ptr.Deref(binding.BindingSpec().PreserveResourcesOnDeletion, false) {
+		return true, nil
+	}
+	return PolicyPreserves(ctx, live, binding)
+}
+
 // PolicyPreserves says whether the policy of a binding that is being deleted preserves what it propagated. Its user may have asked for
 // that just before the template was deleted, and a binding that goes is told no more. What a Lazy policy says waits for the template's
 // next change, so what the binding says counts, as it does when the policy is gone. What goes along with others and has no policy of its

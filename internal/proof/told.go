@@ -7,7 +7,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -21,10 +20,8 @@ func Told(ctx context.Context, live client.Reader, owner v1alpha1.Binding, along
 	if len(along) == 0 {
 		return true, nil
 	}
-	if !ptr.Deref(owner.BindingSpec().PreserveResourcesOnDeletion, false) {
-		if preserve, err := PolicyPreserves(ctx, live, owner); err != nil || !preserve {
-			return err == nil, err
-		}
+	if preserve, err := Preserves(ctx, live, owner); err != nil || !preserve {
+		return err == nil, err
 	}
 	for _, known := range along {
 		key := client.ObjectKeyFromObject(known)
